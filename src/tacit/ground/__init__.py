@@ -1,0 +1,1 @@
+"""The ground floor: errors, digests, files, budget, tables of extensions."""

@@ -1,0 +1,1 @@
+"""Tools that read a binary: inspect, test, check, model card."""

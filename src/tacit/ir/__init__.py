@@ -1,0 +1,1 @@
+"""The two operations: table, graph, text form, verifier, interpreter, cost, memory plan."""

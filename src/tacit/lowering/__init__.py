@@ -1,0 +1,1 @@
+"""From a PyTorch module to the two operations, by torch.export."""

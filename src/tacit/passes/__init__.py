@@ -1,0 +1,1 @@
+"""Rewrites of graphs that keep their meaning."""

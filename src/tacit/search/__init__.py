@@ -1,0 +1,1 @@
+"""Optimisation: gradient descent under a budget, choices by successive halving."""

@@ -1,0 +1,1 @@
+"""Types of inputs and outputs: what a person's file becomes, and back."""

@@ -1,0 +1,1 @@
+"""Bounded spaces of programs to search: modules with open choices."""

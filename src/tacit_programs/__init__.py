@@ -1,0 +1,1 @@
+"""Domain programs, built on the public API of `tacit` alone."""
