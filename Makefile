@@ -1,0 +1,43 @@
+# The tasks of the house. `make setup` is what all others call; see CONTRIBUTING.md.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+DEMO   := build/demo
+
+.PHONY: setup demo test test-all check bench clean
+
+setup: $(STAMP)
+
+# Every version is pinned by constraints.txt. Installed in place, so that an edit needs no new installation.
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Tacit needs Python 3.11 or newer; try: make setup PYTHON=python3.12")'
+	$(PYTHON) -m venv $(VENV)
+	@echo "installing into $(VENV) (a minute or two)"
+	@$(BIN)/pip install -qq --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	touch $(STAMP)
+
+# Compile the embedded digits program, show the report, run the binary on a picture of a digit.
+demo: setup
+	$(BIN)/python -m tacit_programs.digits $(DEMO)
+	$(BIN)/tacit compile $(DEMO)/digits --minutes 0.75 -o $(DEMO)/digits.tacit
+	$(BIN)/tacit inspect $(DEMO)/digits.tacit
+	$(BIN)/tacit run $(DEMO)/digits.tacit $(DEMO)/picture.png
+
+test: setup
+	$(BIN)/python -m pytest -m "not system"
+
+test-all: setup
+	$(BIN)/python -m pytest
+
+check: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest tests/house
+
+bench: setup
+	$(BIN)/python -m benchmarks
+
+clean:
+	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
