@@ -219,6 +219,8 @@ def _quoted(names: Sequence[str]) -> str:
 
 
 def _place(label: Any, places: dict[str, int]) -> int:
+    if isinstance(label, str) and label in places:
+        return places[label]
     name = category_text(label)
     if name is None:
         raise InputError(f"expected a class name, got {what_came(label)}")
