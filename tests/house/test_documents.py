@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
+from benchmarks import tables
 from tests.house.documents import ROOT, documents, link_problems, trace_problems, tracked, typed_number_problems
 
 READMES = [ROOT / "README.md", ROOT / "README.zh-CN.md"]
@@ -15,6 +18,26 @@ def test_every_relative_link_leads_somewhere():
 
 def test_numbers_of_the_readmes_are_measured():
     assert typed_number_problems(READMES) == []
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_the_tables_of_the_readmes_are_those_of_the_results(language):
+    text = tables.DOCUMENTS[language].read_text(encoding="utf-8")
+    assert tables.BLOCK.search(text), "the README shows no figures"
+    assert tables.written(text, language) == text, "out of date; run `python benchmarks/tables.py`"
+
+
+def test_a_table_shows_what_was_missed(tmp_path):
+    machine = {"cpu": "x", "cores": 2, "ram_gib": 4.0}
+    target = {"accuracy": {"wanted": ">= 0.985", "met": False}, "seconds": {"wanted": "<= 60", "met": None}}
+    figures = {"accuracy": {"values": [0.97, 0.98], "mean": 0.975, "std": 0.0071, "n": 2}}
+    (tmp_path / "a.json").write_text(json.dumps({"name": "a", "machine": machine, "target": target, "figures": figures}))
+    (tmp_path / "b.json").write_text(json.dumps({"name": "b", "machine": machine, "figures": {"untargeted": 1}}))
+    lines = tables.table("en", tmp_path).splitlines()
+    assert lines[2:4] == ["| a | accuracy | ≥ 0.985 | 0.9750 ± 0.0071 | 2 | no |", "| a | seconds | ≤ 60 |  | 0 | not measured |"]
+    stale = "x\n<!-- from benchmarks/results -->\nold\n<!-- end -->\ny\n"
+    assert tables.written(stale, "en", tmp_path) != stale
+    assert tables.written(tables.written(stale, "en", tmp_path), "en", tmp_path) == tables.written(stale, "en", tmp_path)
 
 
 def test_no_trace_of_one_machine():

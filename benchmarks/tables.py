@@ -1,0 +1,113 @@
+"""Write the figures of the READMEs from `results/*.json`, between ``<!-- from benchmarks/results -->`` and ``<!-- end -->``.
+
+    python benchmarks/tables.py            writes them
+    python benchmarks/tables.py --check    says whether they are up to date; exit code 1 when they are not
+
+A row stands for each figure of a record that has a target, so that what was missed shows too. Nobody types a number.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+RESULTS = ROOT / "benchmarks" / "results"
+DOCUMENTS = {"en": ROOT / "README.md", "zh": ROOT / "README.zh-CN.md"}
+BLOCK = re.compile(r"(<!-- from benchmarks/results -->\n).*?(<!-- end -->)", re.DOTALL)
+
+HEADINGS = {"en": ("case", "figure", "target", "measured", "runs", "met"), "zh": ("项目", "指标", "目标", "实测", "次数", "达标")}
+MET = {"en": {True: "yes", False: "no", None: "not measured"}, "zh": {True: "是", False: "否", None: "未测"}}
+MACHINE = {
+    "en": (
+        "Mean ± standard deviation over the runs. Measured on {cpu}, {cores} cores, {ram_gib} GiB; each file in"
+        " `benchmarks/results/` holds its machine, versions, command and every value."
+    ),
+    "zh": (
+        "均值 ± 多次运行的标准差。测量环境：{cpu}，{cores} 核，{ram_gib} GiB 内存；"
+        "`benchmarks/results/` 中的每个文件都记录了机器、版本、命令与每一个数值。"
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One figure with a target. measured: mean, or None. spread: standard deviation over `runs`, or None."""
+
+    case: str
+    figure: str
+    target: str
+    measured: float | None
+    spread: float | None
+    runs: int
+    met: bool | None
+
+
+def records(folder: Path = RESULTS) -> list[dict[str, Any]]:
+    """Read every record that has targets, in order of its name."""
+    found = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))]
+    return [record for record in found if record.get("target")]
+
+
+def rows(folder: Path = RESULTS) -> Iterator[Row]:
+    """Give a row for each figure with a target."""
+    for record in records(folder):
+        for figure, target in record["target"].items():
+            value = record["figures"].get(figure)
+            many = value if isinstance(value, Mapping) else {"mean": value, "n": 0 if value is None else 1}
+            yield Row(record["name"], figure, target["wanted"], many.get("mean"), many.get("std"), many.get("n", 1), target["met"])
+
+
+def number(value: float) -> str:
+    """Write a figure with four digits that say something.
+
+    >>> number(0.98765), number(12345.6), number(3)
+    ('0.9877', '12,346', '3')
+    """
+    if abs(value) >= 1000:
+        return f"{value:,.0f}"
+    return f"{value:.4f}" if 0 < abs(value) < 1 else f"{value:.4g}"
+
+
+def table(language: str, folder: Path = RESULTS) -> str:
+    """Write the table in one language, a line about the machine below it."""
+    lines = ["| " + " | ".join(HEADINGS[language]) + " |", "|" + " --- |" * len(HEADINGS[language])]
+    for row in rows(folder):
+        measured = "" if row.measured is None else number(row.measured) + (f" ± {number(row.spread)}" if row.spread is not None else "")
+        cells = (row.case, row.figure, row.target.replace(">=", "≥").replace("<=", "≤"), measured, str(row.runs), MET[language][row.met])
+        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    machines = {tuple(record["machine"][key] for key in ("cpu", "cores", "ram_gib")) for record in records(folder)}
+    notes = [MACHINE[language].format(cpu=cpu, cores=cores, ram_gib=ram) for cpu, cores, ram in sorted(machines)]
+    return "\n".join([*lines, "", *notes]) + "\n"
+
+
+def written(text: str, language: str, folder: Path = RESULTS) -> str:
+    """Give the text of a document with its table written anew."""
+    return BLOCK.sub(lambda match: match[1] + table(language, folder) + match[2], text)
+
+
+def main() -> int:
+    """Write the tables, or check them."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true", help="change nothing; exit code 1 when a table is out of date")
+    check = parser.parse_args().check
+    stale = 0
+    for language, path in DOCUMENTS.items():
+        before = path.read_text(encoding="utf-8")
+        after = written(before, language)
+        if before != after:
+            stale += 1
+            print(f"{path.relative_to(ROOT)}: {'out of date' if check else 'written'}")
+            if not check:
+                path.write_text(after, encoding="utf-8")
+    return 1 if check and stale else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
