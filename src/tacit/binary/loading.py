@@ -1,0 +1,71 @@
+"""Reading a `.tacit` file back into a binary, trusting nothing in it."""
+
+from __future__ import annotations
+
+import json
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tacit.binary.binary import Binary
+from tacit.binary.container import REBUILD, unpack
+from tacit.ground.errors import FormatError, InputError, TacitError
+from tacit.ir.graph import Graph
+from tacit.ir.text import parse_graph
+from tacit.ir.verifier import verify
+from tacit.signature.types import signature_from_json
+
+
+def load(path: str | PathLike[str]) -> Binary:
+    """Read a binary from a file: ``load("digits.tacit")("five.png")``. Needs NumPy, Pillow and safetensors alone.
+
+    Raises: InputError when there is no such file; FormatError when it is not a Tacit file, is truncated or changed, is of
+    a version to come, or holds instructions that break a rule.
+    """
+    file = Path(path)
+    if file.is_dir():
+        raise InputError(f"expected a `.tacit` file, got a folder - at `{file}`", fix=f"tacit compile {file}")
+    try:
+        data = file.read_bytes()
+    except FileNotFoundError as error:
+        raise InputError(f"expected a `.tacit` file, got nothing - at `{file}`", cause=_neighbours(file)) from error
+    except OSError as error:
+        raise InputError(f"could not read the file - at `{file}`", cause=f"the system says: {error.strerror}") from error
+    return from_bytes(data, where=str(file))
+
+
+def from_bytes(data: bytes, *, where: str = "memory") -> Binary:
+    """Read a binary from the bytes of a file; `where` names it in errors. Raises: FormatError as `load` does."""
+    tensors, metadata = unpack(data, where=where)
+    try:
+        signature = signature_from_json(json.loads(metadata["signature"]))
+        entries: dict[str, dict[str, str]] = json.loads(metadata["entries"])
+        graphs = {name: _graph(metadata[f"instructions.{name}"], tensors, keys) for name, keys in entries.items()}
+        evidence = json.loads(metadata["evidence"])
+        if not isinstance(evidence, dict):
+            raise TypeError(f"expected evidence as an object, got {type(evidence).__name__}")
+        binary = Binary(graphs, signature, metadata["driver"], evidence)
+        digest = metadata["digest"]
+    except TacitError as error:
+        raise FormatError(f"expected a valid program - at `{where}`", cause=str(error), fix=REBUILD) from error
+    except (KeyError, ValueError, TypeError, AttributeError, RecursionError) as error:
+        cause = f"{type(error).__name__}: {error}"
+        raise FormatError(f"expected instructions, signature, driver and evidence - at `{where}`", cause=cause, fix=REBUILD) from error
+    if binary.digest != digest:
+        raise FormatError(f"expected the digest {binary.digest[:12]}, got {digest[:12]} - at `{where}`", fix=REBUILD)
+    return binary
+
+
+def _graph(text: str, tensors: dict[str, np.ndarray], keys: dict[str, str]) -> Graph:
+    """Parse one entry point with its weights and check that it obeys the rules."""
+    graph: Graph = parse_graph(text, {name: tensors[key] for name, key in keys.items()})
+    verify(graph)
+    return graph
+
+
+def _neighbours(file: Path) -> str | None:
+    """Name the `.tacit` files that stand in the same folder."""
+    found: list[Any] = sorted(file.parent.glob("*.tacit")) if file.parent.is_dir() else []
+    return f"`.tacit` files there: {', '.join(path.name for path in found[:5])}" if found else None
