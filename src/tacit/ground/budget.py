@@ -28,6 +28,12 @@ class Meter:
     def __init__(self, seconds: float | None, *, start: float | None = None) -> None:
         self.start = time.monotonic() if start is None else start
         self.seconds = seconds
+        self.charged = 0.0
+
+    def charge(self, seconds: float) -> None:
+        """Count seconds that an earlier process has already spent."""
+        self.start -= seconds
+        self.charged += seconds
 
     def elapsed(self) -> float:
         """Give the seconds since the start."""

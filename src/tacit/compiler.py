@@ -1,0 +1,265 @@
+"""Compile: from examples and a goal to a binary whose scores were measured on what is shipped."""
+
+from __future__ import annotations
+
+import copy
+import json
+import signal
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from tacit.binary.binary import Binary
+from tacit.binary.probes import record_probes
+from tacit.evidence import costs_of, goals_of, labels_of, run_of, scores_of, suspicious_labels, versions
+from tacit.examples.examples import Examples
+from tacit.goals.evidence import check_goals_fit
+from tacit.goals.goal import Goal
+from tacit.ground.budget import Budget, Meter
+from tacit.ground.digests import canonical_json, sha256
+from tacit.ground.errors import InputError
+from tacit.ground.files import write_atomic
+from tacit.ground.progress import Reporter
+from tacit.ir.graph import Graph
+from tacit.ir.interpreter import evaluate
+from tacit.ir.verifier import verify
+from tacit.lowering.lower import Lowered, lower_module
+from tacit.passes.pipeline import optimise
+from tacit.program import Program
+from tacit.search.columns import columns, seed_of
+from tacit.search.devices import device_for
+from tacit.search.recipe import recipe_for
+from tacit.search.running import Stop
+from tacit.search.schedule import Plan
+from tacit.search.search import CHECKPOINT, DECISION, TRIALS, Examined, Found, Search
+from tacit.search.training import Task
+from tacit.skeletons.choices import Choice
+from tacit.skeletons.table import check_settings, skeleton_for
+
+DEFAULT_MINUTES = 5.0
+#: The scores of the lowered program may differ from PyTorch's by so much, relative to the greatest score.
+TOLERANCE = 1e-4
+
+
+def compile(
+    program: Program,
+    *,
+    seed: int = 0,
+    device: str = "auto",
+    resume: bool = False,
+    plan: Plan | None = None,
+    run_directory: Path | None = None,
+    reporter: Reporter | None = None,
+    started: float | None = None,
+) -> Binary:
+    """Find a binary for a program within its budget.
+
+    seed: decides weights, order and augmentation. device: auto, cpu, cuda ... resume: go on with an unfinished run of the same
+    program, budget and seed. plan: steps to take, as a run by the clock records them (else `budget.steps`, else the clock).
+    run_directory: where checkpoints go (default: `.tacit/runs` in the program directory; none without one).
+    started: `time.monotonic()` when the person's command began, for the budget.
+    Raises: InputError for examples that can't be learned from, LoweringError, BudgetError, ConfigError.
+    """
+    reporter = reporter or Reporter()
+    budget = program.budget
+    if plan is None and budget.steps is not None:
+        plan = [(0, budget.steps)]
+    minutes = DEFAULT_MINUTES if budget.minutes is None else budget.minutes
+    meter = Meter(None if plan is not None else minutes * 60.0, start=started)
+    goals = program.goals or (Goal(program.signature.output.metric),)
+    check_goals_fit(goals, program.signature.output)
+    check_examples(program)
+    skeleton = skeleton_for(program.signature, program.skeleton)
+    check_settings(skeleton, program.settings)
+    train, validation = program.examples.split("train"), program.examples.split("validation")
+    recipe = recipe_for(program.signature, program.recipe, examples=len(train))
+    place = device_for(device)
+    folder = _run_folder(program, run_directory, seed=seed, plan=plan, resume=resume, reporter=reporter)
+    reporter.phase("preparing")
+    task = Task(program.signature, columns(train, place), columns(validation, place), goals[0])
+    evaluated = len(validation) + int((program.examples.splits == "test").sum())
+    with _first_interrupt_asks() as stop:
+        search = Search(
+            task=task,
+            skeleton=skeleton,
+            recipe=recipe,
+            seed=seed_of(seed, "run") % 2**31,
+            inputs=train.inputs,
+            budget=budget,
+            meter=meter,
+            plan=plan,
+            reporter=reporter,
+            stop=stop,
+            folder=folder,
+            examine=lambda network, _: _examine(network, program, train, evaluated),
+        )
+        found = search.run(program.settings, resume=resume)
+    if stop.asked and found.training.progress.step == 0:
+        raise KeyboardInterrupt
+    reporter.phase("lowering and measuring")
+    seconds = None if plan is not None else meter
+    binary = _shipped(program, found, train, validation, seed=seed, device=place, meter=seconds)
+    if folder is not None and not found.outcome.interrupted:
+        _clear(folder)
+    return binary
+
+
+def check_examples(program: Program) -> None:
+    """Refuse examples that nothing can be learned from. Raises: InputError."""
+    examples, where = program.examples, program.directory or program.name
+    counts = {split: int((examples.splits == split).sum()) for split in ("train", "validation", "test")}
+    if counts["train"] < 2:
+        raise InputError(
+            f"expected at least 2 training examples, got {counts['train']} of {len(examples)} - at `{where}`",
+            fix="add examples, or lower `split.test` and `split.validation` in tacit.toml",
+        )
+    if examples.signature.output.loss == "cross_entropy":
+        present = np.unique(examples.targets[examples.splits == "train"])
+        if len(present) < 2:
+            names = ", ".join(f"`{examples.signature.output.label(target)}`" for target in present)
+            raise InputError(
+                f"expected training examples of at least 2 classes, got only {names} - at `{where}`",
+                fix="add examples of another class; a program that always gives the same answer needs no learning",
+            )
+
+
+def _examine(network: nn.Module, program: Program, train: Examples, evaluated: int) -> Examined:
+    """Lower an untrained network: it is refused before time is spent on it, and its exact costs are known."""
+    begun = time.monotonic()
+    graph = _lower(network, program).graph
+    lowering = time.monotonic() - begun
+    some = [array[:128] for array in train.inputs]
+    begun = time.monotonic()
+    evaluate(graph, some)
+    per_example = (time.monotonic() - begun) / max(1, len(some[0]))
+    return Examined(costs_of(graph), reserve=1.0 + 1.5 * lowering + 1.25 * per_example * evaluated)
+
+
+def _lower(network: nn.Module, program: Program) -> Lowered:
+    specs = program.signature.input.arrays
+    approximate = program.recipe.get("approximate")
+    lowered = lower_module(copy.deepcopy(network).cpu().eval(), specs, approximate=approximate)
+    graph: Graph = optimise(lowered.graph)
+    return Lowered(graph, lowered.approximations, lowered.max_relative_error)
+
+
+def _shipped(
+    program: Program, found: Found, train: Examples, validation: Examples, *, seed: int, device: torch.device, meter: Meter | None
+) -> Binary:
+    """Lower the network that was found, hold it against PyTorch, and measure it: the scores are those of the shipped binary."""
+    lowered = _lower(found.network, program)
+    verify(lowered.graph)
+    probe = validation if len(validation) else train
+    difference = _difference(found.network, lowered.graph, probe)
+    if difference > TOLERANCE and not lowered.approximations:
+        raise InputError(
+            f"expected the lowered program to compute what PyTorch does within {TOLERANCE}, got a relative difference of {difference:.2e}",
+            fix="report this with the skeleton; nothing was written",
+        )
+    scores = {}
+    for name in ("validation", "test"):
+        examples = program.examples.split(name)
+        if len(examples):
+            scores[name] = scores_of(evaluate(lowered.graph, examples.inputs)[0], examples)
+    evidence: dict[str, Any] = {
+        "name": program.name,
+        "scores": scores,
+        "goals": goals_of(program, scores),
+        "costs": costs_of(lowered.graph),
+        "lowering": {
+            "max_relative_error": difference,
+            "approximations": [asdict(approximation) for approximation in lowered.approximations],
+        },
+        "labels": labels_of(program),
+        "suspicious": suspicious_labels(found, train),
+        "versions": versions(),
+    }
+    evidence["run"] = run_of(program, found, seed=seed, device=device, seconds=None if meter is None else meter.elapsed())
+    bare = Binary({"main": lowered.graph}, program.signature)
+    evidence["probes"] = record_probes(bare, [array[:4] for array in probe.inputs])
+    return Binary({"main": lowered.graph}, program.signature, evidence=json.loads(json.dumps(evidence)))
+
+
+def _difference(network: nn.Module, graph: Graph, examples: Examples, *, count: int = 64) -> float:
+    """Give the greatest difference between the interpreter and PyTorch in float32, relative to the greatest score."""
+    arrays = [array[:count] for array in examples.inputs]
+    specs = examples.signature.input.arrays
+    tensors = [torch.from_numpy(np.ascontiguousarray(array)) for array in arrays]
+    tensors = [tensor if spec.limit is not None else tensor.float() for tensor, spec in zip(tensors, specs, strict=True)]
+    with torch.inference_mode():
+        wanted = copy.deepcopy(network).cpu().eval()(*tensors).numpy()
+    got = evaluate(graph, arrays)[0].reshape(wanted.shape)
+    return float(np.abs(got - wanted).max() / max(float(np.abs(wanted).max()), 1e-12))
+
+
+def _run_folder(program: Program, given: Path | None, *, seed: int, plan: Plan | None, resume: bool, reporter: Reporter) -> Path | None:
+    """Give the folder of this run, named after everything that decides it; clear it unless the run is continued."""
+    configuration = _configuration(program, seed, plan)
+    if given is None and program.directory is None:
+        return None
+    key = sha256(canonical_json(configuration).encode())[:12]
+    folder = given if given is not None else Path(program.directory or ".") / ".tacit" / "runs" / key
+    if not resume:
+        _clear(folder)
+    elif not (folder / DECISION).exists() and not (folder / TRIALS).exists():
+        reporter.note(f"nothing to resume - at `{folder}`: compiling from the start")
+    write_atomic(folder / "configuration.json", json.dumps(configuration, indent=1))
+    reporter.note(f"checkpoints: {folder}")
+    return folder
+
+
+def _configuration(program: Program, seed: int, plan: Plan | None) -> dict[str, Any]:
+    def plain(value: Any) -> Any:
+        return {"choice": list(value.values)} if isinstance(value, Choice) else value
+
+    skeleton = (
+        program.skeleton
+        if isinstance(program.skeleton, str | None)
+        else getattr(program.skeleton, "__name__", type(program.skeleton).__name__)
+    )
+    budget: Mapping[str, Any] = asdict(program.budget if plan is None else Budget())
+    return {
+        "labels": program.examples.labels_digest,
+        "signature": program.signature.to_json(),
+        "skeleton": skeleton,
+        "settings": {name: plain(value) for name, value in program.settings.items()},
+        "recipe": {name: plain(value) for name, value in program.recipe.items()},
+        "goals": [asdict(goal) for goal in program.goals],
+        "budget": budget,
+        "plan": plan,
+        "seed": seed,
+    }
+
+
+def _clear(folder: Path) -> None:
+    """Remove what a run keeps for continuing."""
+    for name in (CHECKPOINT, DECISION, TRIALS):
+        (folder / name).unlink(missing_ok=True)
+
+
+@contextmanager
+def _first_interrupt_asks() -> Iterator[Stop]:
+    """Turn the first Ctrl-C into a request to stop with the best so far; the second one interrupts."""
+    stop = Stop()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+    before = signal.getsignal(signal.SIGINT)
+
+    def ask(_number: int, _frame: object) -> None:
+        stop.asked = True
+        signal.signal(signal.SIGINT, before)
+
+    signal.signal(signal.SIGINT, ask)
+    try:
+        yield stop
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -1,0 +1,133 @@
+"""Evidence: what was measured while a program was compiled, as JSON values that travel inside the binary.
+
+For a budget in steps it holds nothing that differs between two runs on one machine (no times, no dates), so that the same
+program and seed give the same bytes.
+"""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from tacit.examples.examples import SPLITS, Examples
+from tacit.goals.evidence import check_goals, evaluate_scores
+from tacit.ir.cost import cost
+from tacit.ir.graph import Graph
+from tacit.program import Program
+from tacit.search.schedule import print_plan
+from tacit.search.search import Found
+
+_SUSPICIOUS = 12
+
+
+def scores_of(graph_scores: np.ndarray, examples: Examples) -> dict[str, Any]:
+    """Give the block of one split from float32[example, score], as the shipped binary computed them."""
+    return evaluate_scores(examples.signature.output, graph_scores, examples.targets)
+
+
+def goals_of(program: Program, scores: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
+    """Hold the program's goals against the measured scores."""
+    return check_goals(program.goals, scores)
+
+
+def costs_of(graph: Graph) -> dict[str, int]:
+    """Give MACs, bytes and instructions of a graph."""
+    whole = cost(graph)
+    return {
+        "macs": int(whole.macs),
+        "weight_bytes": int(whole.weight_bytes),
+        "arena_bytes": int(whole.arena_bytes),
+        "instructions": int(whole.instructions),
+    }
+
+
+def labels_of(program: Program) -> dict[str, Any]:
+    """Name the version of the labels: their digest, the commit that holds them, and how many there are."""
+    counts = {split: int((program.examples.splits == split).sum()) for split in SPLITS}
+    return {"digest": program.examples.labels_digest, "commit": commit_of(program.directory), "counts": counts}
+
+
+def commit_of(directory: Path | None) -> str | None:
+    """Give the git commit of a program directory, with ``-dirty`` when labels or settings differ from it; None without git."""
+    if directory is None:
+        return None
+    try:
+        ask = ["git", "-C", str(directory)]
+        commit = subprocess.run([*ask, "rev-parse", "HEAD"], capture_output=True, text=True, timeout=10, check=True).stdout.strip()
+        changed = subprocess.run(
+            [*ask, "status", "--porcelain", "--", "labels", "tacit.toml"], capture_output=True, text=True, timeout=30, check=True
+        ).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return f"{commit}-dirty" if changed else commit
+
+
+def run_of(program: Program, found: Found, *, seed: int, device: torch.device, seconds: float | None) -> dict[str, Any]:
+    """Say how the weights were found, and the command that finds them again."""
+    training = found.training
+    plan = print_plan(training.progress.plan)
+    interrupted = found.outcome.interrupted
+    fixed = " ".join(f"--set skeleton.{name}={value}" for name, value in sorted(found.settings.items()))
+    run: dict[str, Any] = {
+        "seed": seed,
+        "steps": training.progress.step,
+        "plan": plan,
+        "epochs": round(training.progress.step / training.order.steps, 3),
+        "batch": training.order.batch,
+        "settings": dict(sorted(found.settings.items())),
+        "recipe": {"optimiser": found.recipe.optimiser, "learning_rate": found.recipe.learning_rate, "augmented": training.augmented},
+        "device": device.type,
+        "threads": torch.get_num_threads(),
+        "precision": "bfloat16" if training.low_precision else "float32",
+        "repeat": None if interrupted else f"tacit compile {program.name} --steps {plan} --seed {seed} {fixed}".strip(),
+        "interrupted": interrupted,
+        "history": found.outcome.history,
+        "trials": [
+            {"rung": trial.rung, "settings": trial.settings, "validation": trial.validation, "failure": trial.failure}
+            for trial in found.trials
+        ],
+    }
+    if seconds is not None:
+        run["seconds"] = round(seconds, 2)
+    return run
+
+
+def versions() -> dict[str, str]:
+    """Name the versions that the weights depend on."""
+    return {
+        "tacit": metadata.version("tacit"),
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+    }
+
+
+def suspicious_labels(found: Found, train: Examples) -> list[dict[str, Any]]:
+    """List the training labels that the run itself disagreed with most: the lowest mean margins over its second half."""
+    training = found.training
+    if training.task.signature.output.loss != "cross_entropy" or not bool((training.seen > 0).any()):
+        return []
+    seen = training.seen.cpu().numpy()
+    margins = np.where(seen > 0, training.margins.cpu().numpy() / np.maximum(seen, 1), np.inf)
+    order = np.argsort(margins, kind="stable")[:_SUSPICIOUS]
+    order = order[margins[order] < 0]
+    if len(order) == 0:
+        return []
+    output = train.signature.output
+    guesses = training.predict(split="train", rows=torch.from_numpy(order))
+    return [
+        {
+            "id": str(train.ids[row]),
+            "label": output.label(train.targets[row]),
+            "guess": output.decode(scores),
+            "margin": round(float(margins[row]), 3),
+        }
+        for row, scores in zip(order, guesses, strict=True)
+    ]

@@ -1,0 +1,200 @@
+"""Find the network: choose the size and the open choices, train the winner, all within one budget."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+from tacit.ground.budget import Budget, Meter
+from tacit.ground.errors import BudgetError
+from tacit.ground.files import write_atomic
+from tacit.ground.progress import Reporter
+from tacit.search.devices import multiplies_bfloat16
+from tacit.search.halving import SHARE, Records, Trial, halve, sample
+from tacit.search.recipe import Recipe
+from tacit.search.running import Clock, Outcome, Runner, Stop
+from tacit.search.schedule import Plan, Progress
+from tacit.search.sizing import pace, size_for
+from tacit.search.training import Task, Training
+from tacit.skeletons.choices import Choice, candidates
+from tacit.skeletons.table import Skeleton, network_for
+
+CHECKPOINT, DECISION, TRIALS = "state.safetensors", "decision.json", "trials.jsonl"
+
+#: A network whose largest weight has fewer elements than this is trained in float32: conversions would cost more than they save.
+WIDE = 16_384
+
+
+@dataclass(frozen=True)
+class Examined:
+    """What an untrained network costs (MACs, bytes ...) and the seconds to keep for the work after training."""
+
+    costs: Mapping[str, int]
+    reserve: float
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """The network with the weights that validation chose, and how it was found."""
+
+    network: nn.Module
+    settings: dict[str, Any]
+    recipe: Recipe
+    outcome: Outcome
+    training: Training
+    trials: tuple[Trial, ...]
+
+
+@dataclass(eq=False)
+class Search:
+    """What stays the same for every network that is tried.
+
+    inputs: the training inputs as NumPy arrays, for fitting means and knots. plan: the steps to take, or None to plan by the
+    meter's clock. examine: lowers an untrained network and says what it costs; refuses what can't be lowered.
+    """
+
+    task: Task
+    skeleton: Skeleton
+    recipe: Recipe
+    seed: int
+    inputs: tuple[np.ndarray, ...]
+    budget: Budget
+    meter: Meter
+    plan: Plan | None
+    reporter: Reporter
+    stop: Stop
+    folder: Path | None
+    examine: Callable[[nn.Module, Mapping[str, Any]], Examined]
+    _reserved: float = field(default=0.0, init=False)
+
+    def network(self, settings: Mapping[str, Any]) -> nn.Module:
+        """Build an untrained network; its weights depend on the seed and the settings alone."""
+        return network_for(self.skeleton, self.task.signature, settings, inputs=self.inputs, seed=self.seed)
+
+    def training(self, settings: Mapping[str, Any], progress: Progress, *, planned_epochs: float = 0.0) -> Training:
+        """Make a fresh run."""
+        network = self.network(settings)
+        device = self.task.train.targets.device
+        wide = max((parameter.numel() for parameter in network.parameters()), default=0) >= WIDE
+        low = self.recipe.precision == "bfloat16" or (self.recipe.precision is None and wide and multiplies_bfloat16(device))
+        augment = planned_epochs >= self.recipe.augment_from
+        return Training(self.task, network, self.recipe, progress, seed=self.seed, augment=augment, low_precision=low)
+
+    def run(self, settings: Mapping[str, Any], *, resume: bool) -> Found:
+        """Choose the size and what is open in `settings`, then train the winner."""
+        decision = self._decided() if resume else None
+        if decision is None:
+            chosen, per_step = self._choose(settings)
+            plan = self._plan(chosen, per_step)
+            self._decide(chosen, plan)
+        else:
+            chosen, plan = decision
+        planned_epochs = plan[0][1] * self.recipe.batch / max(1, len(self.task.train))
+        training = self.training(chosen, Progress(plan), planned_epochs=planned_epochs)
+        checkpoint = None if self.folder is None else self.folder / CHECKPOINT
+        self.reporter.phase("training")
+        clock = None if self.plan is not None else Clock(self._left, self._most_steps(training))
+        runner = Runner(training, reporter=self.reporter, stop=self.stop, clock=clock, checkpoint=checkpoint, meter=self.meter)
+        if resume and runner.resume():
+            self.reporter.note(f"going on from step {training.progress.step}")
+        outcome = runner.finish()
+        training.network.load_state_dict(outcome.weights)
+        return Found(training.network, dict(chosen), self.recipe, outcome, training, tuple(self._records().trials))
+
+    def _left(self) -> float:
+        return self.meter.left() - self._reserved
+
+    def _most_steps(self, training: Training) -> int:
+        return training.order.steps * training.recipe.epochs
+
+    def _records(self) -> Records:
+        return Records(None if self.folder is None else self.folder / TRIALS)
+
+    def _choose(self, settings: Mapping[str, Any]) -> tuple[dict[str, Any], float | None]:
+        """Give the settings, and the seconds per step where they were measured."""
+        sizes = self.skeleton.sizes
+        open_size = bool(sizes[0]) and not any(key in settings for key in sizes[0])
+        first = {key: value.values[0] if isinstance(value, Choice) else value for key, value in settings.items()}
+        per_step: float | None = None
+        base: dict[str, Any] = {}
+        if open_size:
+            base, per_step = self._size(first)
+        options = self._within_limits(sample(candidates({**base, **settings}), self.seed))
+        self._reserved = self.examine(self.network(options[0]), options[0]).reserve
+        if len(options) == 1:
+            return options[0], per_step
+        self.reporter.phase("choosing")
+        steps = 0 if self.plan is None else round(self.plan[0][1] * SHARE)
+        seconds = None if self.plan is not None else SHARE * self._left()
+        make = lambda option, progress: self.training(option, progress)  # noqa: E731
+        winner = halve(
+            options,
+            make,
+            seconds=seconds,
+            steps=steps or 64,
+            meter=self.meter.elapsed,
+            records=self._records(),
+            reporter=self.reporter,
+            stop=self.stop,
+        )
+        return winner, None
+
+    def _size(self, fixed: Mapping[str, Any]) -> tuple[dict[str, Any], float | None]:
+        """Choose the size by the clock, or take the usual one when the budget is in steps."""
+        sizes = list(self.skeleton.sizes)
+        if self.plan is not None:
+            sizes = sizes[: self.skeleton.usual + 1]
+            return dict(self._within_limits([{**size, **fixed} for size in reversed(sizes)])[0]), None
+        affordable = self._within_limits([{**size, **fixed} for size in sizes])
+        self.reporter.phase("sizing")
+        trial = lambda settings: self.training(settings, Progress([(0, 1000)]))  # noqa: E731
+        return size_for(affordable, fixed, trial, seconds=self.meter.left() * 0.9)
+
+    def _within_limits(self, options: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Keep the options whose exact costs are within the budget. Raises: BudgetError with the nearest one."""
+        budget = self.budget
+        limits = {"macs": budget.macs, "weight_bytes": budget.weight_bytes, "arena_bytes": budget.arena_bytes}
+        limits = {name: limit for name, limit in limits.items() if limit is not None}
+        if not limits:
+            return options
+        costs = [self.examine(self.network(option), option).costs for option in options]
+        kept = [option for option, cost in zip(options, costs, strict=True) if all(cost[name] <= limit for name, limit in limits.items())]
+        if not kept:
+            name, limit = next(iter(limits.items()))
+            nearest = min(range(len(options)), key=lambda place: max(costs[place][key] / most for key, most in limits.items()))
+            raise BudgetError(
+                f"expected a network of at most {', '.join(f'{most:,} {key}' for key, most in limits.items())}, got none among {len(options)}",
+                cause=f"the nearest, {options[nearest]}, has {', '.join(f'{costs[nearest][key]:,} {key}' for key in limits)}",
+                fix=f"raise `budget.{name}` above {limit:,}, or set smaller values under [skeleton]",
+            )
+        return kept
+
+    def _plan(self, settings: Mapping[str, Any], per_step: float | None) -> Plan:
+        """Give the plan of the person, or the first plan by the clock."""
+        if self.plan is not None:
+            return self.plan
+        if per_step is None:
+            per_step = pace(self.training(settings, Progress([(0, 1000)])))
+        batch = min(self.recipe.batch, len(self.task.train))
+        most = max(1, len(self.task.train) // batch) * self.recipe.epochs
+        return [(0, max(1, min(int(self._left() / per_step), most)))]
+
+    def _decide(self, settings: Mapping[str, Any], plan: Plan) -> None:
+        """Write down what was chosen, so that a run that is continued does not choose again."""
+        if self.folder is not None:
+            content = {"settings": dict(settings), "plan": plan, "elapsed": self.meter.elapsed(), "reserved": self._reserved}
+            write_atomic(self.folder / DECISION, json.dumps(content))
+
+    def _decided(self) -> tuple[dict[str, Any], Plan] | None:
+        if self.folder is None or not (self.folder / DECISION).exists():
+            return None
+        content = json.loads((self.folder / DECISION).read_text())
+        self.meter.charge(content["elapsed"])
+        self._reserved = content["reserved"]
+        return content["settings"], [(step, left) for step, left in content["plan"]]

@@ -1,0 +1,185 @@
+"""One run of gradient descent that can be stopped at any step, saved, and continued with the same result.
+
+Everything random at step t is a function of the seed and t, so the state is small: weights, optimiser, progress, and what was
+learnt about the examples on the way (margins).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from tacit.goals.goal import Goal
+from tacit.search.augmentation import AUGMENTATIONS
+from tacit.search.columns import Columns, Order, seed_of
+from tacit.search.losses import LOSSES, class_weights
+from tacit.search.optimisers import OPTIMISERS
+from tacit.search.recipe import Recipe
+from tacit.search.schedule import Progress, one_cycle
+from tacit.signature.signature import Signature
+
+State = dict[str, Tensor]
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """What a run learns from: the columns of training and validation examples, the signature and the first goal."""
+
+    signature: Signature
+    train: Columns
+    validation: Columns
+    goal: Goal
+
+
+class Training:
+    """Weights, optimiser and progress of one run."""
+
+    def __init__(
+        self, task: Task, network: nn.Module, recipe: Recipe, progress: Progress, *, seed: int, augment: bool, low_precision: bool
+    ) -> None:
+        self.task, self.recipe, self.progress, self.seed = task, recipe, progress, seed
+        self.device = task.train.targets.device
+        self.network = network.to(self.device)
+        if any(parameter.ndim == 4 for parameter in network.parameters()):
+            self.network = self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.optimiser: torch.optim.Optimizer = OPTIMISERS.get(recipe.optimiser)(self.network, recipe)
+        self.order = Order(len(task.train), recipe.batch, seed)
+        self.rate = 1.0
+        self.low_precision = low_precision
+        self._loss = LOSSES.get(task.signature.output.loss)
+        names = recipe.augment if recipe.augment is not None else task.signature.input.augmentations
+        self._augmentations = [AUGMENTATIONS.get(name) for name in names] if augment else []
+        self.augmented = [name for name in names] if augment else []
+        self._train = fixed_front(self.network, task.train)
+        self._validation = fixed_front(self.network, task.validation)
+        self._weights = self._class_weights()
+        self.margins = torch.zeros(len(task.train), device=self.device)
+        self.seen = torch.zeros(len(task.train), device=self.device)
+        self.loss = math.nan
+        self._initial = self.weights()
+
+    def reset(self) -> None:
+        """Go back to the weights of the start; the progress stays."""
+        self.network.load_state_dict(self._initial)
+
+    def _class_weights(self) -> Tensor | None:
+        wanted = self.recipe.balance
+        if wanted is None:
+            wanted = self.task.goal.metric not in ("accuracy", "log_loss") and self.task.goal.label is None
+        if not wanted or self.task.signature.output.loss != "cross_entropy":
+            return None
+        return class_weights(self.task.train.targets, self.task.signature.output.width).to(self.device)
+
+    def scores(self, arrays: tuple[Tensor, ...]) -> Tensor:
+        """Give float32[batch, score] of inputs (or of what the fixed front made of them)."""
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.low_precision):
+            body: nn.Module = getattr(self.network, "behind_front", self.network)
+            scores: Tensor = body(*arrays)
+        return scores.float()
+
+    def step(self) -> None:
+        """Take one step of gradient descent."""
+        recipe, progress = self.recipe, self.progress
+        rows = self.order.rows(progress.step)
+        arrays, targets = self._train.rows(rows)
+        step_seed = seed_of(self.seed, "step", progress.step)
+        if self._augmentations and progress.fraction < 1.0 - recipe.plain_tail:
+            generator = torch.Generator().manual_seed(step_seed)
+            arrays = tuple(self._augment(array, place, generator) for place, array in enumerate(arrays))
+        torch.manual_seed(step_seed)
+        rate = self.rate * recipe.learning_rate * one_cycle(progress.fraction, warmup=recipe.warmup)
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        self.network.train()
+        scores = self.scores(arrays)
+        loss = self._loss(scores, targets, smoothing=recipe.label_smoothing, weights=self._weights)
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        if recipe.clip:
+            nn.utils.clip_grad_norm_(self.network.parameters(), recipe.clip)
+        self.optimiser.step()
+        if progress.fraction >= 0.5:
+            self._remember(rows, scores.detach(), targets)
+        self.loss = float(loss.detach())
+        progress.advance()
+
+    def _augment(self, array: Tensor, place: int, generator: torch.Generator) -> Tensor:
+        spec = self._train.specs[place]
+        for augmentation in self._augmentations:
+            array = augmentation(array, spec, generator)
+        return array
+
+    def _remember(self, rows: Tensor, scores: Tensor, targets: Tensor) -> None:
+        """Add up each example's margin, given label minus best other (Pleiss et al. 2020, AUM), over the second half of the run."""
+        if self.task.signature.output.loss != "cross_entropy" or scores.shape[1] < 2:
+            return
+        given = scores.gather(1, targets[:, None])[:, 0]
+        others = scores.scatter(1, targets[:, None], -torch.inf).amax(1)
+        rows = rows.to(self.device)
+        self.margins.index_add_(0, rows, given - others)
+        self.seen.index_add_(0, rows, torch.ones_like(given))
+
+    def predict(self, *, split: str = "validation", rows: Tensor | None = None, batch: int = 512) -> np.ndarray:
+        """Give float32[example, score] of the train or validation split (of some `rows` of it), in evaluation mode."""
+        data = self._train if split == "train" else self._validation
+        if rows is not None:
+            data = Columns(data.specs, tuple(tensor[rows] for tensor in data.inputs), data.targets[rows])
+        self.network.eval()
+        with torch.inference_mode():
+            parts = [self.scores(arrays) for arrays, _ in data.batches(batch)]
+        return torch.cat(parts).cpu().numpy() if parts else np.zeros((0, self.task.signature.output.width), np.float32)
+
+    def weights(self) -> State:
+        """Copy the network's weights and buffers."""
+        return {name: tensor.detach().clone() for name, tensor in self.network.state_dict().items()}
+
+    def state(self) -> tuple[State, dict[str, Any]]:
+        """Give everything that `restore` needs: tensors, and JSON values."""
+        tensors = {f"network.{name}": tensor for name, tensor in self.weights().items()}
+        slots: dict[str, dict[str, float]] = {}
+        for index, slot in self.optimiser.state_dict()["state"].items():
+            for name, value in slot.items():
+                if isinstance(value, Tensor):
+                    tensors[f"optimiser.{index}.{name}"] = value.detach().clone()
+                elif value is not None:
+                    slots.setdefault(str(index), {})[name] = value
+        tensors |= {"margins": self.margins.clone(), "seen": self.seen.clone()}
+        return tensors, {"progress": self.progress.state(), "slots": slots, "rate": self.rate.hex()}
+
+    def restore(self, tensors: Mapping[str, Tensor], values: Mapping[str, Any]) -> None:
+        """Continue from `state()`."""
+        self.network.load_state_dict({name[8:]: tensor for name, tensor in tensors.items() if name.startswith("network.")})
+        slots: dict[int, dict[str, Any]] = {int(index): dict(slot) for index, slot in values["slots"].items()}
+        for name, tensor in tensors.items():
+            if name.startswith("optimiser."):
+                _, index, slot_name = name.split(".", 2)
+                slots.setdefault(int(index), {})[slot_name] = tensor
+        state = self.optimiser.state_dict()
+        self.optimiser.load_state_dict({"state": slots, "param_groups": state["param_groups"]})
+        self.margins.copy_(tensors["margins"])
+        self.seen.copy_(tensors["seen"])
+        self.rate = float.fromhex(values["rate"])
+        self.progress = Progress.restore(json.loads(json.dumps(values["progress"])))
+
+
+def fixed_front(network: nn.Module, data: Columns, *, batch: int = 256) -> Columns:
+    """Run the part of a network that has nothing to learn once over all examples.
+
+    A network that has such a part gives `front(*arrays) -> Tensor`, `front_spec` (what it makes) and `behind_front` (the rest).
+    """
+    front = getattr(network, "front", None)
+    if front is None:
+        return data
+    network.eval()
+    with torch.inference_mode():
+        parts = [front(*arrays) for arrays, _ in data.batches(batch)]
+    spec = network.front_spec
+    made = torch.cat(parts).clone() if parts else torch.zeros((0, *spec.shape), device=data.targets.device)  # type: ignore[union-attr, misc]
+    return Columns((spec,), (made,), data.targets)  # type: ignore[arg-type]

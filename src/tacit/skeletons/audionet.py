@@ -1,0 +1,99 @@
+"""A recogniser for sounds whose front end is part of the network: spectrum and logarithm by matmul and ReLU alone.
+
+Frames are multiplied with cosines and sines (a convolution), ``|re| + |im|`` stands for the magnitude, triangular filters on
+the mel scale gather it, and the logarithm is its own piecewise-linear interpolation: a sum of ReLUs at geometric knots.
+Nothing of this is learnt, so training computes it once.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from tacit.signature.base import ArraySpec
+from tacit.signature.signature import Signature
+from tacit.skeletons.layers import ConvNormRelu, Residual
+from tacit.skeletons.table import Skeleton
+
+_KNOTS = 15
+
+
+def mel_filters(bands: int, *, window: int, rate: int) -> np.ndarray:
+    """Give float32[band, bin]: triangles of equal width on the mel scale, 2595 log10(1 + f/700), from 60 Hz to half the rate."""
+    mel = np.linspace(2595 * math.log10(1 + 60 / 700), 2595 * math.log10(1 + rate / 2 / 700), bands + 2)
+    edges = 700 * (10 ** (mel / 2595) - 1)
+    bins = np.arange(window // 2 + 1) * rate / window
+    rise = (bins[None] - edges[:-2, None]) / (edges[1:-1] - edges[:-2])[:, None]
+    fall = (edges[2:, None] - bins[None]) / (edges[2:] - edges[1:-1])[:, None]
+    triangles = np.maximum(0.0, np.minimum(rise, fall))
+    return (triangles / np.maximum(triangles.sum(1, keepdims=True), 1e-9)).astype(np.float32)
+
+
+class LogMel(nn.Module):
+    """int16-valued samples float32[batch, sample] -> float32[batch, band, frame]."""
+
+    def __init__(self, *, rate: int, bands: int, window: int, hop: int) -> None:
+        super().__init__()
+        self.hop = hop
+        time = np.arange(window)
+        phase = 2 * np.pi * np.outer(np.arange(window // 2 + 1), time) / window
+        hann = 0.5 - 0.5 * np.cos(2 * np.pi * (time + 0.5) / window)
+        waves = np.concatenate([np.cos(phase), np.sin(phase)]) * hann * (4.0 / window / 32768.0)
+        self.register_buffer("waves", torch.from_numpy(waves.astype(np.float32))[:, None])
+        self.register_buffer("filters", torch.from_numpy(mel_filters(bands, window=window, rate=rate))[:, :, None])
+        knots = np.geomspace(1e-5, 1.0, _KNOTS)
+        slopes = np.diff(np.log(knots)) / np.diff(knots)
+        bends = np.diff(slopes, prepend=0.0)
+        self.register_buffer("knots", torch.from_numpy(knots[:-1].astype(np.float32)))
+        self.register_buffer("bends", torch.from_numpy(bends.astype(np.float32)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Give the interpolated logarithm of the mel spectrum, about 0 for silence and 11.5 for full scale."""
+        spectrum = nn.functional.conv1d(x.unsqueeze(1), self.waves, stride=self.hop)  # type: ignore[arg-type]
+        magnitude = torch.relu(spectrum) + torch.relu(-spectrum)
+        real, imaginary = magnitude.chunk(2, dim=1)
+        mel = nn.functional.conv1d(real + imaginary, self.filters)  # type: ignore[arg-type]
+        above = torch.relu(mel.unsqueeze(3) - self.knots)
+        return above @ self.bends  # type: ignore[operator, no-any-return]
+
+
+class AudioNet(nn.Module):
+    """Fixed log-mel front, then convolutions over time, mean over time, linear."""
+
+    def __init__(self, signature: Signature, *, width: int, depth: int, bands: int, dropout: float) -> None:
+        super().__init__()
+        (spec,) = signature.input.arrays
+        rate: int = signature.input.rate  # type: ignore[attr-defined]
+        window = 1 << round(math.log2(rate * 0.032))
+        hop = window * 5 // 16
+        self.front = LogMel(rate=rate, bands=bands, window=window, hop=hop)
+        frames = (spec.shape[0] - window) // hop + 1
+        self.front_spec = ArraySpec("mel", (bands, frames), "float32", ("channel", "time"))
+        layers: list[nn.Module] = [nn.BatchNorm1d(bands), ConvNormRelu(bands, width, spatial=1, kernel=5)]
+        for stage in range(3):
+            wide = width * (1 if stage == 0 else 2)
+            layers += [Residual(wide, spatial=1, kernel=3) for _ in range(depth)]
+            layers.append(ConvNormRelu(wide, 2 * width, spatial=1, kernel=3, stride=2))
+        self.body = nn.Sequential(*layers)
+        self.dropout = nn.Dropout(dropout)
+        self.head = nn.Linear(2 * width, signature.output.width)
+
+    def behind_front(self, x: Tensor) -> Tensor:
+        """float32[batch, band, frame] -> scores float32[batch, score]."""
+        scores: Tensor = self.head(self.dropout(self.body(x).mean(dim=2)))
+        return scores
+
+    def forward(self, x: Tensor) -> Tensor:
+        """float32[batch, sample] -> scores float32[batch, score]."""
+        return self.behind_front(self.front(x))
+
+
+def build(signature: Signature, *, width: int = 64, depth: int = 1, bands: int = 40, dropout: float = 0.2) -> nn.Module:
+    """Build the network for sounds."""
+    return AudioNet(signature, width=width, depth=depth, bands=bands, dropout=dropout)
+
+
+AUDIONET = Skeleton("audionet", build, ({"width": 32}, {"width": 64}, {"width": 96}), usual=1)

@@ -1,0 +1,101 @@
+"""The table of skeletons, and how a skeleton becomes a network for a signature."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from tacit.ground.errors import ConfigError
+from tacit.ground.tables import Table, did_you_mean
+from tacit.signature.signature import Signature
+from tacit.skeletons.convnet import SIZES_1D, SIZES_2D, ChannelsFirst, build_1d, build_2d
+
+Build = Callable[..., nn.Module]
+
+
+@dataclass(frozen=True)
+class Skeleton:
+    """A bounded space of networks: `build(signature, **settings)`, and sizes from small to large for the search to choose from."""
+
+    name: str
+    build: Build
+    sizes: tuple[Mapping[str, Any], ...] = ({},)
+    #: The size taken when nothing is measured (a budget in steps), as a place in `sizes`.
+    usual: int = 0
+
+
+CONVNET_2D = Skeleton("convnet2d", build_2d, SIZES_2D, usual=2)
+CONVNET_1D = Skeleton("convnet1d", build_1d, SIZES_1D, usual=1)
+
+SKELETONS = Table(
+    "skeleton",
+    {
+        "convnet2d": "tacit.skeletons.table:CONVNET_2D",
+        "convnet1d": "tacit.skeletons.table:CONVNET_1D",
+        "mlp": "tacit.skeletons.mlp:MLP",
+        "textnet": "tacit.skeletons.textnet:TEXTNET",
+        "audionet": "tacit.skeletons.audionet:AUDIONET",
+    },
+    group="tacit.skeletons",
+)
+
+
+def skeleton_for(signature: Signature, chosen: Any) -> Skeleton:
+    """Give the skeleton named `chosen`, the default of the input type (None), or one made of a function or a module class.
+
+    A function takes the signature and settings; a class or function whose first parameter is not `signature` takes settings alone and
+    its module gets what PyTorch modules expect (channels first, standardised). Raises: UnknownName.
+    """
+    if chosen is None:
+        chosen = signature.input.skeleton
+    if isinstance(chosen, Skeleton):
+        return chosen
+    if isinstance(chosen, str):
+        row = SKELETONS.get(chosen)
+        return row if isinstance(row, Skeleton) else skeleton_for(signature, row)
+    if isinstance(chosen, nn.Module):
+        return Skeleton(type(chosen).__name__, lambda _: adapted(signature, chosen))
+    names = [name for name in inspect.signature(chosen).parameters if name != "self"]
+    if names[:1] == ["signature"]:
+        return Skeleton(chosen.__name__, chosen)
+    return Skeleton(chosen.__name__, lambda _, **settings: adapted(signature, chosen(**settings)))
+
+
+def adapted(signature: Signature, module: nn.Module) -> nn.Module:
+    """Wrap a person's module for one float input; leave it alone where the input has several arrays or integers."""
+    specs = signature.input.arrays
+    return ChannelsFirst(signature, module) if len(specs) == 1 and specs[0].limit is None else module
+
+
+def check_settings(skeleton: Skeleton, settings: Mapping[str, Any]) -> None:
+    """Refuse settings that the skeleton does not have. Raises: ConfigError naming all of them."""
+    parameters = inspect.signature(skeleton.build).parameters
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
+        return
+    known = [name for name in parameters if name not in ("signature", "_")]
+    problems = [f"  - `skeleton.{name}`: {did_you_mean(name, known)}" for name in settings if name not in known]
+    if problems:
+        raise ConfigError("\n".join([f"the skeleton `{skeleton.name}` does not have these settings", *problems]))
+
+
+def network_for(
+    skeleton: Skeleton, signature: Signature, settings: Mapping[str, Any], *, inputs: tuple[np.ndarray, ...], seed: int
+) -> nn.Module:
+    """Build a network with weights drawn from `seed` and fit what it fits to the training inputs (means, scales, knots).
+
+    inputs: arrays [example, *shape], at most some ten thousand are looked at.
+    """
+    torch.manual_seed(seed)
+    network = skeleton.build(signature, **settings)
+    some = tuple(array[:: max(1, len(array) // 20_000)] for array in inputs)
+    for module in network.modules():
+        fit = getattr(module, "fit_inputs", None)
+        if fit is not None:
+            fit(*some)
+    return network
