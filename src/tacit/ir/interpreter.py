@@ -16,7 +16,7 @@ from tacit.ground.errors import InputError
 from tacit.ir.addresses import elements
 from tacit.ir.contraction import Array, Axis, Contraction, Operand, normal_form
 from tacit.ir.graph import Buffer, Graph, Index, Matmul, Relu, View
-from tacit.ir.kernels import ZERO, Step, Workspace, prepare
+from tacit.ir.kernels import Step, Workspace, prepare
 from tacit.ir.memory import MemoryPlan, plan_memory
 from tacit.ir.operations import operands_of
 from tacit.ir.verifier import verify
@@ -86,7 +86,7 @@ class Interpreter:
         shape = [self.batch, *instruction.out.shape]
         operand, strides = self._operand(instruction.x, work, "x")
         out, places = self._operand(instruction.out, work, "out")
-        work.add(np.maximum, operand.view(shape, strides), ZERO, out.view(shape, places))
+        work.relu(operand.view(shape, strides), out.view(shape, places))
 
     def _contraction(self, instruction: Matmul, work: Workspace) -> Contraction:
         """Make the problem of a matmul over the examples and the axes of its views."""

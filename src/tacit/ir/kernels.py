@@ -52,11 +52,15 @@ class Workspace:
         """Prepare one call."""
         self.steps.append(partial(function, *arguments))
 
+    def relu(self, x: Array, out: Array) -> None:
+        """Prepare ``out = max(0, x)``; a NaN stays one."""
+        self.steps.append(partial(np.maximum, x, ZERO, out=out))
+
     def packed(self, operand: Operand, extents: list[int], strides: list[int]) -> Array:
         """Copy the elements of a constant into a contiguous array, once for equal requests."""
         key = (id(operand.storage), operand.offset, tuple(extents), tuple(strides))
         if key not in self._packed:
-            self._packed[key] = np.ascontiguousarray(operand.view(extents, strides))
+            self._packed[key] = np.array(operand.view(extents, strides), order="C")
         return self._packed[key]
 
     def choose(self, problem: Contraction, ways: list[Way]) -> Callable[[], None]:
@@ -242,7 +246,7 @@ def _finish(problem: Contraction, work: Workspace, out: Array, axes: list[Axis])
     if bias is not None:
         work.add(np.add, out, bias, out)
     if problem.relu:
-        work.add(np.maximum, out, ZERO, out)
+        work.relu(out, out)
 
 
 def _epilogue(problem: Contraction, work: Workspace, product_: Array, out: Array, axes: list[Axis]) -> None:
@@ -254,9 +258,9 @@ def _epilogue(problem: Contraction, work: Workspace, product_: Array, out: Array
     elif bias is not None:
         work.add(np.add, product_, bias, out)
         if problem.relu:
-            work.add(np.maximum, out, ZERO, out)
+            work.relu(out, out)
     elif problem.relu:
-        work.add(np.maximum, product_, ZERO, out)
+        work.relu(product_, out)
     else:
         work.add(np.copyto, out, product_)
 

@@ -87,7 +87,7 @@ def _view(view: View, counts: tuple[int, ...] | None) -> str:
         for count in counts:
             parts.append(", ".join(axes[start : start + count]))
             start += count
-        body = " | ".join(parts).strip()
+        body = " | ".join(parts).replace("|  |", "| |").replace("|  |", "| |").strip()
     index = ""
     if view.index is not None:
         found = view.index
