@@ -220,7 +220,7 @@ def write_json(path: Path, document: Any) -> None:
 def command_line() -> str:
     """Give the command that started this process as a person would type it, without this machine's paths.
 
-    An argument that is an absolute path is shown by its last part alone.
+    An argument that is an absolute path is shown as ``PATH``.
     """
     script = Path(sys.argv[0]).resolve()
     shown = script.relative_to(ROOT) if script.is_relative_to(ROOT) else Path(script.name)
@@ -230,7 +230,7 @@ def command_line() -> str:
 
 def _without_path(argument: str) -> str:
     option, equals, value = argument.rpartition("=")
-    return f"{option}{equals}{Path(value).name}" if value.startswith(("/", "~")) else argument
+    return f"{option}{equals}PATH" if value.startswith(("/", "~")) else argument
 
 
 def _summary(value: Any) -> Any:
