@@ -1,0 +1,128 @@
+"""Read a program directory back as a `Program`."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tacit.directory.overrides import apply_overrides
+from tacit.directory.schema import TOML, Lines, faults, toml_value
+from tacit.examples.load import load_examples
+from tacit.examples.splits import SplitRule
+from tacit.goals.goal import Goal
+from tacit.ground.budget import Budget
+from tacit.ground.errors import ConfigError, TacitError, raise_all
+from tacit.ground.progress import Reporter
+from tacit.program import Program
+from tacit.signature.base import InputType, OutputType, Signature
+from tacit.signature.types import TYPES, from_json
+from tacit.skeletons.choices import choice
+
+
+def read_program(directory: Path, *, overrides: Mapping[str, str] | None = None, reporter: Reporter | None = None) -> Program:
+    """Read a program directory: `tacit.toml` with overrides (``{"skeleton.width": "32"}``), labels and inputs.
+
+    Raises: ConfigError naming every problem of `tacit.toml` and of the overrides with its line; InputError for labels and inputs.
+    """
+    directory = Path(directory)
+    document, lines = _read_toml(directory)
+    document, problems = apply_overrides(document, overrides or {})
+    problems += faults(document, lines.where)
+    signature = _signature(document, lines, problems)
+    raise_all(problems, heading=f"expected settings that are understood - at `{directory / TOML}`", error=ConfigError, most=100)
+    if signature is None:
+        raise ConfigError(f"expected an input and an output type - at `{directory / TOML}`")
+    return Program(
+        name=document.get("program", {}).get("name", program_name(directory)),
+        signature=signature,
+        examples=load_examples(directory, signature, rule=_rule(document.get("split", {})), reporter=reporter),
+        goals=_goals(document.get("goal", {}), signature),
+        skeleton=document.get("skeleton", {}).get("name", signature.input.skeleton),
+        settings={key: _setting(value) for key, value in document.get("skeleton", {}).items() if key != "name"},
+        recipe=dict(document.get("train", {})),
+        budget=Budget(**_whole(document.get("budget", {}))),
+        directory=directory,
+    )
+
+
+def program_name(directory: Path) -> str:
+    """Name a program by its folder."""
+    return re.sub(r"\.program$", "", directory.resolve().name)
+
+
+def is_program(path: Path) -> bool:
+    """Say whether a path is a program directory."""
+    return (Path(path) / TOML).is_file()
+
+
+def _read_toml(directory: Path) -> tuple[dict[str, Any], Lines]:
+    path = directory / TOML
+    if not path.is_file():
+        fix = f"tacit new DIR --from {directory}" if directory.is_dir() else "give the path of a program directory"
+        raise ConfigError(f"expected a program directory with a `{TOML}`, there is none - at `{directory}`", fix=fix)
+    try:
+        text = path.read_bytes().decode()
+        return tomllib.loads(text), Lines(text, TOML)
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"expected UTF-8 text, got the byte 0x{error.object[error.start]:02x} - at `{path}`") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"expected TOML - at `{path}`", cause=str(error), fix='texts stand in quotes: name = "convnet2d"') from error
+
+
+def _signature(document: Mapping[str, Any], lines: Lines, problems: list[str]) -> Signature | None:
+    """Build the signature; what is wrong with it joins `problems`."""
+    parts: dict[str, Any] = {}
+    for section, wanted in (("input", InputType), ("output", OutputType)):
+        fields = document.get(section)
+        if not isinstance(fields, dict):
+            continue
+        if not isinstance(fields.get("type"), str):
+            problems.append(f'{lines.where(section)}: expected a `type` in `[{section}]`, such as type = "image"')
+            continue
+        try:
+            fields = {**fields, "type": _kind(fields["type"])}
+            type_ = from_json(fields)
+        except TacitError as error:
+            text = error.message + (f", {error.fix}" if error.fix else "")
+            problems.append(f"{lines.where(section, 'type')}: " + text.replace("\n", "\n    "))
+            continue
+        if not isinstance(type_, wanted):
+            problems.append(f"{lines.where(section, 'type')}: expected an {section} type, got {toml_value(fields['type'])}")
+            continue
+        parts[section] = type_
+    return parts["input"] >> parts["output"] if len(parts) == 2 else None
+
+
+def _kind(text: str) -> str:
+    """Give the row of the table of types; `Image` and `image` are the same."""
+    return next((kind for kind in TYPES.rows() if kind.lower() == text.lower()), text)
+
+
+def _goals(section: Mapping[str, Any], signature: Signature) -> tuple[Goal, ...]:
+    """Give the goals that are set; without any, the output's own metric is optimised and nothing required."""
+    goals = [Goal(metric, float(value)) for metric, value in section.items() if metric != "classes"]
+    for name, content in section.get("classes", {}).items():
+        goals += [Goal(metric, float(value), label=name) for metric, value in content.items()]
+    return tuple(goals) or (Goal(signature.output.metric),)
+
+
+def _rule(section: Mapping[str, Any]) -> SplitRule:
+    usual = SplitRule()
+    return SplitRule(
+        section.get("validation", usual.validation),
+        section.get("test", usual.test),
+        tuple(section.get("from_train", ())),
+        section.get("by", usual.by),
+        str(section.get("salt", usual.salt)),
+    )
+
+
+def _setting(value: Any) -> Any:
+    return choice(*value) if isinstance(value, list) else value
+
+
+def _whole(section: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value if key == "minutes" else int(value) for key, value in section.items()}
