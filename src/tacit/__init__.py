@@ -1,3 +1,126 @@
-"""Tacit: the Software 2.0 toolchain."""
+"""Tacit: the Software 2.0 toolchain.
+
+Examples and a goal go in, a small, portable, tested program comes out::
+
+    program = tacit.read("cats")             # a program directory; `tacit.new` makes one from what you have
+    binary = tacit.compile(program)          # a Binary: call it with what you have
+    binary.save("cats.tacit")
+    tacit.load("cats.tacit")("tom.png")      # 'cat'
+
+Every name below is reached on first use, so importing Tacit costs nothing and running a binary never meets torch.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tacit.ground.tables import resolve
+
+if TYPE_CHECKING:
+    from tacit.binary.binary import Binary
+    from tacit.binary.loading import load
+    from tacit.compiler import compile
+    from tacit.directory.adopting import adopt
+    from tacit.directory.making import new_program as new
+    from tacit.directory.reading import read_program as read
+    from tacit.examples.examples import Examples
+    from tacit.goals.goal import Goal
+    from tacit.ground.budget import Budget
+    from tacit.ground.errors import TacitError
+    from tacit.ground.progress import Reporter
+    from tacit.instruments.compile_report import report
+    from tacit.instruments.doctor import check
+    from tacit.instruments.inspection import inspect
+    from tacit.instruments.model_card import card
+    from tacit.instruments.testing import test
+    from tacit.lowering.lower import lower_module as lower
+    from tacit.program import Program
+    from tacit.signature.audio import Audio
+    from tacit.signature.base import Signature
+    from tacit.signature.image import Image
+    from tacit.signature.outputs import Class, Labels, Number
+    from tacit.signature.row import Row
+    from tacit.signature.series import Series
+    from tacit.signature.text import Text
+    from tacit.skeletons.choices import choice
 
 __version__ = "0.1.0"
+
+#: Name -> where it is. No name here is also the name of a file or folder of the package.
+_NAMES = {
+    # what a person writes down
+    "Image": "tacit.signature.image:Image",
+    "Audio": "tacit.signature.audio:Audio",
+    "Series": "tacit.signature.series:Series",
+    "Text": "tacit.signature.text:Text",
+    "Row": "tacit.signature.row:Row",
+    "Class": "tacit.signature.outputs:Class",
+    "Number": "tacit.signature.outputs:Number",
+    "Labels": "tacit.signature.outputs:Labels",
+    "Signature": "tacit.signature.base:Signature",
+    "Examples": "tacit.examples.examples:Examples",
+    "choice": "tacit.skeletons.choices:choice",
+    "Goal": "tacit.goals.goal:Goal",
+    "Budget": "tacit.ground.budget:Budget",
+    "Program": "tacit.program:Program",
+    # what comes out
+    "Binary": "tacit.binary.binary:Binary",
+    # verbs
+    "new": "tacit.directory.making:new_program",
+    "read": "tacit.directory.reading:read_program",
+    "adopt": "tacit.directory.adopting:adopt",
+    "compile": "tacit.compiler:compile",
+    "lower": "tacit.lowering.lower:lower_module",
+    "load": "tacit.binary.loading:load",
+    "inspect": "tacit.instruments.inspection:inspect",
+    "test": "tacit.instruments.testing:test",
+    "check": "tacit.instruments.doctor:check",
+    "card": "tacit.instruments.model_card:card",
+    "report": "tacit.instruments.compile_report:report",
+    # seams
+    "Reporter": "tacit.ground.progress:Reporter",
+    "TacitError": "tacit.ground.errors:TacitError",
+}
+
+__all__ = [
+    "Audio",
+    "Binary",
+    "Budget",
+    "Class",
+    "Examples",
+    "Goal",
+    "Image",
+    "Labels",
+    "Number",
+    "Program",
+    "Reporter",
+    "Row",
+    "Series",
+    "Signature",
+    "TacitError",
+    "Text",
+    "__version__",
+    "adopt",
+    "card",
+    "check",
+    "choice",
+    "compile",
+    "inspect",
+    "load",
+    "lower",
+    "new",
+    "read",
+    "report",
+    "test",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _NAMES:
+        raise AttributeError(f"module `tacit` has no attribute `{name}`")
+    value = globals()[name] = resolve(_NAMES[name])
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_NAMES})

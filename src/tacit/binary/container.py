@@ -74,7 +74,7 @@ def unpack(data: bytes, *, where: str) -> tuple[dict[str, np.ndarray], dict[str,
 
 def _tensors(data: bytes, *, where: str) -> dict[str, np.ndarray]:
     try:
-        stored = safetensors.deserialize(data)
+        stored = safetensors.deserialize(data)  # type: ignore[no-untyped-call]
     except safetensors.SafetensorError as error:
         raise FormatError(f"expected a valid safetensors file - at `{where}`", cause=str(error), fix=REBUILD) from error
     tensors: dict[str, np.ndarray] = {}

@@ -1,0 +1,57 @@
+"""`tacit compile [DIR|PATH]`: examples and a goal in, a binary out.
+
+Exit codes: 0 when a binary was written and every goal with a threshold is met, 1 when it was written and one is not; so
+too after a first Ctrl-C, which ends the search and keeps the best so far. 130 when a second Ctrl-C left nothing written.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tacit.cli.output import emit, say, show
+from tacit.cli.settings import parse_settings
+from tacit.ground.tables import resolve
+
+
+def command(
+    source: Annotated[Path, typer.Argument(help="A program directory, or a folder or table to infer one from.", metavar="DIR|PATH")] = Path(
+        "."
+    ),
+    minutes: Annotated[float | None, typer.Option(help="Wall-clock budget for the whole command.")] = None,
+    steps: Annotated[str | None, typer.Option(help="Budget in gradient steps: same seed, same bytes.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from where an earlier run was stopped.")] = False,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="Override a line of tacit.toml; may be given again.", metavar="KEY=VALUE")
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps.")] = "auto",
+    label: Annotated[str | None, typer.Option(help="For a table: the column that holds the labels.")] = None,
+    group: Annotated[str | None, typer.Option(help="For a table: a column whose values never straddle a split.")] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Where to write the binary.", metavar="FILE")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> int:
+    """Find a program that meets the goal and write it as one file."""
+    started = time.monotonic()
+    overrides = parse_settings(settings or [], minutes=minutes, steps=steps)
+    plan = resolve("tacit.search.schedule:parse_plan")(steps) if steps is not None else None
+    with resolve("tacit.cli.progress:watch")() as reporter:
+        reporter.phase("reading")
+        program = resolve("tacit.cli.programs:open_program")(source, label=label, group=group, overrides=overrides, reporter=reporter)
+        binary = resolve("tacit.compiler:compile")(
+            program, seed=seed, device=device, resume=resume, plan=plan, reporter=reporter, started=started
+        )
+        path = output or (program.directory or Path(".")) / f"{program.name}.tacit"
+        binary.save(path)
+        card = resolve("tacit.instruments.model_card:write_card")(binary, path)
+    report = resolve("tacit.instruments.compile_report:report")(binary)
+    if as_json:
+        emit({**report.to_json(), "path": str(path), "card": str(card)})
+    else:
+        show(report.parts())
+        say(f"model card: {card}")
+        print(path)
+    return 0 if report.met else 1

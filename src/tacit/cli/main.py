@@ -1,0 +1,98 @@
+"""The command line: `tacit VERB ...`.
+
+This file and the commands import nothing heavy: every verb is reached through its ``module:attribute`` when it is called,
+so that `tacit --help` answers at once and `tacit run` never meets torch. Exit codes: 0 done, 1 a goal or check is not met,
+2 wrong usage or input, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+
+import typer
+
+from tacit.cli.commands import check, compile, inspect, new, run, test
+from tacit.cli.output import fail, say
+from tacit.cli.version import print_version
+from tacit.ground.errors import TacitError, UnknownName
+from tacit.ground.tables import did_you_mean
+
+#: Name of a command -> the function, in the order of `tacit --help`.
+COMMANDS: dict[str, Callable[..., int]] = {
+    "new": new.command,
+    "compile": compile.command,
+    "run": run.command,
+    "inspect": inspect.command,
+    "test": test.command,
+    "check": check.command,
+}
+
+INTERRUPTED = 130
+#: The base of all errors of usage, whichever library of commands typer stands on.
+_UsageError: type[Exception] = typer.BadParameter.__mro__[1]
+
+app = typer.Typer(
+    name="tacit",
+    help="Turn examples and a goal into a small, portable, tested program.",
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback()
+def _root(
+    version: bool = typer.Option(False, "--version", help="Print the version.", callback=print_version, is_eager=True),
+) -> None:
+    """Turn examples and a goal into a small, portable, tested program."""
+
+
+for _name, _function in COMMANDS.items():
+    app.command(_name)(_function)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and give its exit code; a mistake of the caller becomes a message, never a traceback."""
+    given = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
+    as_json = "--json" in given
+    try:
+        _refuse_unknown(given)
+        code = app(given, prog_name="tacit", standalone_mode=False)
+        sys.stdout.flush()
+        return code if isinstance(code, int) else 0
+    except TacitError as error:
+        return fail(error, as_json=as_json)
+    except _UsageError as error:
+        return fail(_explain(error, given), as_json=as_json)
+    except (KeyboardInterrupt, typer.Abort):
+        say("interrupted")
+        return INTERRUPTED
+    except typer.Exit as stop:
+        return stop.exit_code
+    except BrokenPipeError:  # `tacit run ... | head`: the reader has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _refuse_unknown(given: Sequence[str]) -> None:
+    """Raise an error that suggests the nearest command."""
+    if given and not given[0].startswith("-") and given[0] not in COMMANDS:
+        raise UnknownName(f"expected a command, got `{given[0]}`", fix=did_you_mean(given[0], list(COMMANDS)))
+
+
+def _explain(error: Exception, given: Sequence[str]) -> TacitError:
+    """Turn an error of usage into one of the house."""
+    message = str(getattr(error, "message", error)).rstrip(".")
+    formatted = getattr(error, "format_message", None)
+    command = f"tacit {given[0]}" if given and given[0] in COMMANDS else "tacit"
+    near = getattr(error, "possibilities", None)
+    if near:
+        return TacitError(message, fix=f"did you mean `{sorted(near)[0]}`?")
+    return TacitError(str(formatted() if formatted else message).rstrip("."), fix=f"{command} --help")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,44 @@
+"""Where words go: one JSON document on stdout with ``--json``, the answer on stdout without, everything else on stderr."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any, TextIO
+
+from tacit.ground.errors import TacitError
+from tacit.ground.tables import resolve
+
+
+def say(text: str) -> None:
+    """Write a line for the person who watches."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def emit(value: Any) -> None:
+    """Write the one JSON document of ``--json``."""
+    print(json.dumps(value, ensure_ascii=False, allow_nan=False, indent=2))
+
+
+def fail(error: TacitError, *, as_json: bool) -> int:
+    """Show an error of a person plainly and give the exit code."""
+    if as_json:
+        lines = {"message": error.message, "cause": error.cause, "try": error.fix}
+        emit({"error": {"type": type(error).__name__, **{key: text for key, text in lines.items() if text}}})
+    say(f"error: {error}")
+    return error.exit_code
+
+
+def coloured(stream: TextIO) -> bool:
+    """Tell whether `stream` is a terminal that may show colours and move its cursor (https://no-color.org)."""
+    return stream.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
+
+
+def show(parts: Sequence[Any]) -> None:
+    """Write the parts of a report on stdout: with colours on a terminal, as aligned text elsewhere."""
+    if coloured(sys.stdout):
+        resolve("tacit.cli.screen:draw")(parts)
+    else:
+        print(resolve("tacit.instruments.layout:plain")(parts))

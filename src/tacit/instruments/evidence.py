@@ -1,0 +1,86 @@
+"""Reading evidence: every part of it may be absent, and what is absent is not shown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tacit.instruments.layout import Grid, decimal
+
+SPLITS = ("train", "validation", "test")
+MET, NOT_MET = "met", "NOT MET"
+
+
+@dataclass(frozen=True)
+class GoalRow:
+    """One goal held against what was measured."""
+
+    metric: str
+    split: str
+    label: str | None
+    threshold: float | None
+    value: float | None
+    met: bool
+
+    @property
+    def name(self) -> str:
+        """Say what is measured where."""
+        return f"{self.metric} of `{self.label}` on {self.split}" if self.label is not None else f"{self.metric} on {self.split}"
+
+    def cells(self) -> tuple[str, str, str, str]:
+        """Give name, threshold, value and verdict as texts."""
+        verdict = "" if self.threshold is None else MET if self.met else NOT_MET
+        return self.name, decimal(self.threshold), decimal(self.value), verdict
+
+
+def goal_rows(goals: Sequence[Mapping[str, Any]] | None) -> tuple[GoalRow, ...]:
+    """Read the rows of `tacit.goals.evidence.check_goals`."""
+    return tuple(
+        GoalRow(
+            str(row["metric"]),
+            str(row.get("split", "test")),
+            row.get("label"),
+            row.get("threshold"),
+            row.get("value"),
+            bool(row.get("met")),
+        )
+        for row in goals or ()
+    )
+
+
+def block_of(evidence: Mapping[str, Any], split: str) -> Mapping[str, Any]:
+    """Give the scores of one split, empty when it was not measured."""
+    return (evidence.get("scores") or {}).get(split) or {}
+
+
+def numbers_of(block: Mapping[str, Any]) -> dict[str, float]:
+    """Give the metrics of a block of `tacit.goals.evidence.evaluate_scores` that have a value."""
+    return {name: float(value) for name, value in block.items() if name != "count" and isinstance(value, int | float)}
+
+
+def scores_grid(blocks: Mapping[str, Mapping[str, Any]], *, title: str = "scores") -> Grid | None:
+    """Lay out the metrics by split, or None when nothing was measured."""
+    measured = {split: numbers_of(block) for split, block in blocks.items() if numbers_of(block)}
+    metrics = list(dict.fromkeys(metric for numbers in measured.values() for metric in numbers))
+    if not metrics:
+        return None
+    rows = [(metric, *(decimal(numbers.get(metric)) for numbers in measured.values())) for metric in metrics]
+    counts = [str(blocks[split].get("count", "-")) for split in measured]
+    return Grid(title, ("metric", *measured), (*rows, ("examples", *counts)))
+
+
+def classes_grid(block: Mapping[str, Any], *, title: str, most: int = 50) -> Grid | None:
+    """Lay out precision, recall and F1 per class, the worst first when there are more than `most`; None when there are no classes."""
+    classes: Mapping[str, Mapping[str, Any]] = block.get("per_class") or {}
+    if not classes:
+        return None
+    names = list(classes)
+    if len(names) > most:
+        names = sorted(names, key=lambda name: classes[name].get("f1") or 0.0)[:most]
+        title = f"{title}, the {most} worst of {len(classes)}"
+    columns = ("precision", "recall", "f1")
+    rows = tuple(
+        (name, *(decimal(classes[name].get(column)) for column in columns), str(classes[name].get("count", "-"))) for name in names
+    )
+    return Grid(title, ("class", *columns, "examples"), rows)

@@ -1,0 +1,238 @@
+"""Tests of a program: goals per split and class, pinned examples, invariances, and probes of the machine."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tacit.binary.binary import Binary
+from tacit.binary.drivers import DRIVERS
+from tacit.binary.loading import load
+from tacit.binary.probes import check_probes
+from tacit.directory.reading import is_program, read_program
+from tacit.examples.examples import SPLITS
+from tacit.examples.store import read_labels
+from tacit.goals.evidence import check_goals, evaluate_scores
+from tacit.ground.errors import InputError
+from tacit.instruments.evidence import MET, NOT_MET, block_of, classes_grid, goal_rows, scores_grid
+from tacit.instruments.expectations import Expectations, Invariance, Pinned, read_expectations
+from tacit.instruments.layout import Grid, Part, decimal
+from tacit.instruments.transforms import TRANSFORMS, apply_to_arrays
+from tacit.program import Program
+from tacit.signature.outputs import Number
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was held against what was wanted; `kind` is goal, pinned, invariance or probe."""
+
+    kind: str
+    name: str
+    wanted: str
+    got: str
+    met: bool
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Everything that `test` found; it is met when every check is."""
+
+    name: str
+    checks: tuple[Check, ...]
+    scores: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    @property
+    def met(self) -> bool:
+        """Tell whether every check is met."""
+        return all(check.met for check in self.checks)
+
+    def to_json(self) -> dict[str, Any]:
+        """Give JSON values."""
+        return {
+            "name": self.name,
+            "met": self.met,
+            "checks": [dataclasses.asdict(check) for check in self.checks],
+            "scores": self.scores,
+            "notes": list(self.notes),
+        }
+
+    def parts(self) -> list[Part]:
+        """Lay out for a person."""
+        rows = tuple((check.kind, check.name, check.wanted, check.got, MET if check.met else NOT_MET) for check in self.checks)
+        grids = [
+            scores_grid(self.scores),
+            classes_grid(self.scores.get("test", {}), title="per class, on test"),
+            Grid("checks", ("what", "name", "wanted", "got", ""), rows) if rows else None,
+        ]
+        failed = sum(not check.met for check in self.checks)
+        summary = f"{failed} of {len(self.checks)} checks NOT MET" if failed else f"all {len(self.checks)} checks met"
+        return [
+            *self.notes,
+            *(grid for grid in grids if grid is not None),
+            "",
+            f"{self.name}: {summary if self.checks else 'nothing to check'}",
+        ]
+
+
+def test(target: str | PathLike[str] | Binary, *, against: str | PathLike[str] | Program | None = None) -> Verdict:
+    """Check a program directory with the binary in it, or a binary: a file or one in memory.
+
+    against: the program whose examples, goals and `tests.toml` count; for a file that lies in a program directory that
+    directory is meant. A binary without a program is held to its own evidence: the goals as they were measured, and the
+    probes, which show that this machine computes what the compiler's did.
+    Raises: InputError, FormatError, ConfigError.
+    """
+    notes: list[str] = []
+    program = against if isinstance(against, Program) else None if against is None else read_program(Path(against))
+    if isinstance(target, Binary):
+        binary = target
+    elif is_program(Path(target)):
+        own = read_program(Path(target))
+        binary, program = load(_compiled(Path(target), own.name)), program or own
+    else:
+        binary = load(target)
+        if program is None and is_program(Path(target).parent):
+            program = read_program(Path(target).parent)
+            notes.append(f"held to the program directory `{Path(target).parent}` in which it lies")
+    return _by_itself(binary, notes) if program is None else _within(binary, program, notes)
+
+
+def _compiled(directory: Path, name: str) -> Path:
+    """Find the binary that `tacit compile` left in a program directory."""
+    path = directory / f"{name}.tacit"
+    if path.is_file():
+        return path
+    others = sorted(directory.glob("*.tacit"))
+    if len(others) == 1:
+        return others[0]
+    raise InputError(
+        f"expected a compiled program, got {'none' if not others else f'{len(others)} of other names'} - at `{path}`",
+        fix=f"tacit test {others[0]}" if others else f"tacit compile {directory}",
+    )
+
+
+def _by_itself(binary: Binary, notes: list[str]) -> Verdict:
+    scores = {split: block_of(binary.evidence, split) for split in SPLITS if block_of(binary.evidence, split)}
+    checks = [
+        Check("goal", f"{goal.name}, as measured by the compiler", decimal(goal.threshold), decimal(goal.value), goal.met)
+        for goal in goal_rows(binary.evidence.get("goals"))
+        if goal.threshold is not None
+    ]
+    checks += _probe_checks(binary)
+    notes.append("without its program directory only the evidence in the file can be checked; for all of it: tacit test FILE --in DIR")
+    return Verdict(_name(binary), tuple(checks), scores, tuple(notes))
+
+
+def _within(binary: Binary, program: Program, notes: list[str]) -> Verdict:
+    if binary.signature != program.signature:
+        raise InputError(
+            f"expected a binary for {program.signature}, got one for {binary.signature}",
+            cause="the types in `tacit.toml` have changed since it was compiled" if program.directory else None,
+            fix=f"tacit compile {program.directory}" if program.directory else None,
+        )
+    compiled = (binary.evidence.get("labels") or {}).get("digest")
+    if compiled and compiled != program.examples.labels_digest:
+        notes.append("the labels have changed since this binary was compiled; it is held to the labels as they are now")
+    splits = {"test", "validation", *(goal.split for goal in program.goals)}
+    scores: dict[str, Mapping[str, Any]] = {}
+    for split in (split for split in SPLITS if split in splits):
+        examples = program.examples.split(split)
+        if len(examples):
+            scores[split] = evaluate_scores(binary.signature.output, binary.evaluate(examples), examples.targets)
+    checks = [
+        Check("goal", goal.name, decimal(goal.threshold), decimal(goal.value), goal.met)
+        for goal in goal_rows(check_goals(program.goals, scores))
+        if goal.threshold is not None
+    ]
+    if program.directory is not None:
+        checks += _expected(binary, program, program.directory)
+    return Verdict(_name(binary), (*checks, *_probe_checks(binary)), scores, tuple(notes))
+
+
+def _name(binary: Binary) -> str:
+    return str(binary.evidence.get("name") or "binary")
+
+
+def _probe_checks(binary: Binary) -> list[Check]:
+    return [
+        Check(
+            "probe",
+            f"{result.position + 1}: scores as at the compiler's",
+            f"<= {result.tolerance:g}",
+            f"{result.difference:.2g}",
+            result.met,
+        )
+        for result in check_probes(binary)
+    ]
+
+
+def _expected(binary: Binary, program: Program, directory: Path) -> Iterator[Check]:
+    expectations: Expectations = read_expectations(directory, kind=program.signature.input.kind)
+    for pinned in expectations.pinned:
+        answer = _pinned_answer(binary, program, directory, pinned)
+        met = _same(answer, pinned.expect, pinned.within)
+        yield Check("pinned", pinned.name, str(pinned.expect), str(answer), met)
+    for invariance in expectations.invariances:
+        agreeing, count = _agreement(binary, program, directory, invariance)
+        wanted = f">= {invariance.agree:g} the same"
+        got = f"{agreeing / count:.4f} of {count}" if count else "no examples"
+        yield Check(
+            "invariance", f"{invariance.transform} {invariance.amount:g}", wanted, got, bool(count) and agreeing >= invariance.agree * count
+        )
+
+
+def _pinned_answer(binary: Binary, program: Program, directory: Path, pinned: Pinned) -> Any:
+    if pinned.id is not None:
+        rows = np.flatnonzero(program.examples.ids == pinned.id)
+        if not len(rows):
+            raise InputError(f"expected the id of an example, got `{pinned.id}` - at a pinned example of `{directory / 'tests.toml'}`")
+        return _answers(binary, tuple(array[rows[:1]] for array in program.examples.inputs))[0]
+    value = pinned.input
+    if isinstance(value, str) and (directory / value).is_file():
+        value = directory / value
+    return binary(tuple(value) if isinstance(value, list) else value)
+
+
+def _answers(binary: Binary, arrays: tuple[np.ndarray, ...]) -> list[Any]:
+    answers: list[Any] = DRIVERS.get(binary.driver)(binary, arrays)
+    return answers
+
+
+def _agreement(binary: Binary, program: Program, directory: Path, invariance: Invariance) -> tuple[int, int]:
+    """Count the examples whose answer stays the same under a change, and the examples."""
+    examples = program.examples.split(invariance.split)
+    examples = examples.take(np.arange(min(len(examples), invariance.examples)))
+    if not len(examples):
+        return 0, 0
+    kind, transform = program.signature.input, TRANSFORMS[invariance.transform]
+    if transform.of_value is None:
+        changed = apply_to_arrays(invariance.transform, examples.inputs, kind.arrays, amount=invariance.amount)
+        before = _answers(binary, examples.inputs)
+    else:
+        values = {record.id: record.input for record in read_labels(directory)}
+        random = np.random.default_rng(0)
+        texts = [values[str(name)] for name in examples.ids]
+        before = _answers(binary, examples.inputs)
+        changed = kind.read_all([transform.of_value(text, invariance.amount, random) for text in texts])
+    output = program.signature.output
+    within = invariance.within if invariance.within is not None else 0.1 * output.scale if isinstance(output, Number) else 0.0
+    after = _answers(binary, changed)
+    return sum(_same(first, second, within) for first, second in zip(before, after, strict=True)), len(examples)
+
+
+def _same(answer: Any, expected: Any, within: float) -> bool:
+    """Compare answers: numbers within a distance, lists of labels in any order, mappings part by part."""
+    if isinstance(answer, float) and isinstance(expected, int | float):
+        return abs(answer - expected) <= within
+    if isinstance(answer, dict) and isinstance(expected, dict):
+        return answer.keys() == expected.keys() and all(_same(answer[key], expected[key], within) for key in answer)
+    if isinstance(answer, list) and isinstance(expected, list):
+        return sorted(map(str, answer)) == sorted(map(str, expected))
+    return bool(str(answer) == str(expected))
