@@ -109,9 +109,9 @@ def pieces(problem: Contraction, limit: int) -> list[Contraction]:
     need = problem.count("stack", "row") * problem.count("inner") + problem.count("stack", "row", "column")
     if not problem.b.constant:
         need += problem.count("stack", "column") * problem.count("inner")
-    place = next((n for n, axis in enumerate(problem.axes) if axis.role in ("row", "stack")), None)
+    place = _outermost(problem, "stack", "row")
     if place is None:
-        place = next((n for n, axis in enumerate(problem.axes) if axis.role == "column"), None)
+        place = _outermost(problem, "column")
     if need <= limit or place is None:
         return [problem]
     axis = problem.axes[place]
@@ -132,6 +132,12 @@ def pieces(problem: Contraction, limit: int) -> list[Contraction]:
         )
         found += pieces(piece, limit) if part.extent == 1 else [piece]
     return found
+
+
+def _outermost(problem: Contraction, *roles: Role) -> int | None:
+    """Give the place of the axis of some roles that has the longest stride in the output."""
+    places = [place for place, axis in enumerate(problem.axes) if axis.role in roles]
+    return max(places, key=lambda place: abs(problem.axes[place].out), default=None)
 
 
 def _moved(operand: Operand, elements: int) -> Operand:

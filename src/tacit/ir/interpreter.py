@@ -21,7 +21,7 @@ from tacit.ir.memory import MemoryPlan, plan_memory
 from tacit.ir.operations import operands_of
 from tacit.ir.verifier import verify
 
-ARENA_BYTES = 64 << 20  # `evaluate` takes fewer examples at once where their arena would be larger
+ARENA_BYTES = 4 << 20  # `evaluate` takes fewer examples at once where their arena would no longer be near a cache
 
 
 class Interpreter:
@@ -196,7 +196,7 @@ def checked_input(buffer: Buffer, value: npt.ArrayLike, batch: int, limits: npt.
 
 
 def evaluate(graph: Graph, inputs: Sequence[npt.ArrayLike], *, batch: int = 256) -> list[Array]:
-    """Run a graph on any number of examples, at most `batch` at once (fewer where the arena would pass 64 MB).
+    """Run a graph on any number of examples, at most `batch` at once (fewer where their arena would pass 4 MB).
 
     inputs: one array [examples, *shape] per input. Gives one float32 array [examples, *shape] per output.
     Raises: GraphError, and InputError as `Interpreter` does.

@@ -111,10 +111,11 @@ def _uniform(problem: Contraction, side: str) -> float | None:
 
 
 def _elementwise_ways(problem: Contraction, work: Workspace) -> list[Way]:
-    outer, inner = problem.role("stack", "row", "column"), problem.role("inner")
+    outer, inner = _as_written(problem), problem.role("inner")
     count = problem.count("inner")
     extents = [axis.extent for axis in outer]
-    passes = [[axis.out for axis in outer], [axis.a for axis in outer], [axis.b for axis in outer]]
+    out = [axis.out for axis in outer]
+    passes = [out, out if problem.a.constant else [axis.a for axis in outer], out if problem.b.constant else [axis.b for axis in outer]]
     cheapest = count * (CALL + math.prod(extents) * NEAR)
     if cheapest > 4e6 and cheapest > 40 * _blas_time(problem):
         return []
@@ -133,15 +134,38 @@ def _elementwise_ways(problem: Contraction, work: Workspace) -> list[Way]:
     return [(2 * count * _pass_time(extents, passes), partial(_taps, problem, work))]
 
 
-def _outer_views(problem: Contraction, side: str, outer: list[Axis], inner: list[Axis]) -> list[Array]:
+def _as_written(problem: Contraction) -> list[Axis]:
+    """Give the axes of the output, those with the longest strides first: the order in which memory is walked best."""
+    return sorted(problem.role("stack", "row", "column"), key=lambda axis: -abs(axis.out))
+
+
+def _outer_views(problem: Contraction, work: Workspace, side: str, outer: list[Axis]) -> list[Array]:
     """View one factor over the outer axes, once for each index of the inner axes."""
     operand: Operand = getattr(problem, side)
-    extents, strides = [axis.extent for axis in outer], [getattr(axis, side) for axis in outer]
+    inner = problem.role("inner")
     steps = [getattr(axis, side) for axis in inner]
-    return [
-        operand.view(extents, strides, sum(index * step for index, step in zip(indices, steps, strict=True)))
+    shifts = [
+        sum(index * step for index, step in zip(indices, steps, strict=True))
         for indices in product(*(range(axis.extent) for axis in inner))
     ]
+    return [_spread(work, replace(operand, offset=operand.offset + shift), side, outer) for shift in shifts]
+
+
+def _spread(work: Workspace, operand: Operand, side: str, axes: list[Axis]) -> Array:
+    """View an operand; a constant is copied along the innermost axes of the output, for long contiguous runs."""
+    extents, strides = [axis.extent for axis in axes], [getattr(axis, side) for axis in axes]
+    if not operand.constant or not any(strides):
+        return operand.view(extents, strides)
+    order = sorted(range(len(axes)), key=lambda axis: -abs(axes[axis].out))
+    kept, count = len(order), 1
+    while kept > 0 and count < 256:
+        kept -= 1
+        count *= extents[order[kept]]
+    if any(strides[axis] for axis in order[:kept]):
+        return operand.view(extents, strides)
+    inner = [extents[axis] if place >= kept else 1 for place, axis in enumerate(order)]
+    packed = work.packed(operand, inner, [strides[axis] for axis in order])
+    return np.broadcast_to(packed.transpose([order.index(axis) for axis in range(len(axes))]), extents)
 
 
 def _out_view(problem: Contraction, outer: list[Axis]) -> Array:
@@ -150,8 +174,8 @@ def _out_view(problem: Contraction, outer: list[Axis]) -> Array:
 
 def _sum_taps(problem: Contraction, work: Workspace, side: str, factor: float) -> None:
     """Add up views of one operand, scaled by one number."""
-    outer = problem.role("stack", "row", "column")
-    out, taps = _out_view(problem, outer), _outer_views(problem, side, outer, problem.role("inner"))
+    outer = _as_written(problem)
+    out, taps = _out_view(problem, outer), _outer_views(problem, work, side, outer)
     scale = np.full((), factor, np.float32)
     if problem.accumulate:
         if factor == 1.0 or factor == -1.0:
@@ -188,11 +212,11 @@ def _add_up(work: Workspace, taps: list[Array], total: Array) -> None:
 
 def _taps(problem: Contraction, work: Workspace) -> None:
     """Multiply and add element-wise, one pass for each index of the inner axes."""
-    outer, inner = problem.role("stack", "row", "column"), problem.role("inner")
+    outer = _as_written(problem)
     out = _out_view(problem, outer)
     term = work.scratch("product", list(out.shape))
     started = problem.accumulate
-    for a, b in zip(_outer_views(problem, "a", outer, inner), _outer_views(problem, "b", outer, inner), strict=True):
+    for a, b in zip(_outer_views(problem, work, "a", outer), _outer_views(problem, work, "b", outer), strict=True):
         if started:
             work.add(np.multiply, a, b, term)
             work.add(np.add, out, term, out)
@@ -204,7 +228,7 @@ def _taps(problem: Contraction, work: Workspace) -> None:
 
 def _reduction(problem: Contraction, work: Workspace, side: str, factor: float) -> None:
     """Sum one operand over the inner axes."""
-    outer, inner = problem.role("stack", "row", "column"), problem.role("inner")
+    outer, inner = _as_written(problem), problem.role("inner")
     out = _out_view(problem, outer)
     operand: Operand = getattr(problem, side)
     axes = outer + inner
@@ -220,24 +244,10 @@ def _reduction(problem: Contraction, work: Workspace, side: str, factor: float) 
 
 
 def _bias_view(problem: Contraction, axes: list[Axis], work: Workspace) -> Array | None:
-    """View the bias along some axes; a constant is spread so that it is contiguous along the innermost ones."""
+    """View the bias along some axes of the output."""
     if problem.bias is None:
         return None
-    extents, strides = [axis.extent for axis in axes], [axis.bias for axis in axes]
-    if problem.bias.constant:
-        order = sorted(range(len(axes)), key=lambda axis: -abs(axes[axis].out))
-        kept, count = 0, 1
-        for kept in range(len(order), -1, -1):
-            if kept < len(order):
-                count *= extents[order[kept]]
-            if count >= 256:
-                break
-        inner = [extents[axis] if place >= kept else 1 for place, axis in enumerate(order)]
-        packed = work.packed(problem.bias, inner, [strides[axis] for axis in order])
-        if all(strides[axis] == 0 for axis in order[:kept]):
-            back = [order.index(axis) for axis in range(len(axes))]
-            return np.broadcast_to(packed.transpose(back), extents)
-    return problem.bias.view(extents, strides)
+    return _spread(work, problem.bias, "bias", axes)
 
 
 def _finish(problem: Contraction, work: Workspace, out: Array, axes: list[Axis]) -> None:
