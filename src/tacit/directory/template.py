@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import Any
 
 from tacit.directory.schema import FORMAT, toml_value
@@ -44,22 +45,23 @@ def program_toml(name: str, intake: Intake) -> str:
     lines = [
         f"# {signature}",
         f"# {intake.examples:,} examples: {counts}. Compile with: tacit compile",
+        *[line for note in intake.notes for line in _comment(f"Note: {note}.")],
         "",
         "[program]",
         f"name = {toml_value(name)}",
         f"format = {FORMAT}",
         "",
-        f"# {intake.why_input}.",
+        *_comment(f"{intake.why_input}."),
         *_INPUT_HINTS.get(kind, []),
         "[input]",
         *_fields(signature.input),
         "",
-        f"# {intake.why_output}.",
+        *_comment(f"{intake.why_output}."),
         *_OUTPUT_HINTS.get(out, []),
         "[output]",
         *_fields(signature.output),
         "",
-        f"# {intake.why_split}.",
+        *_comment(f"{intake.why_split}."),
         '# validation, test: fractions of the examples whose split was not given. The hash of an example (by = "id") or of its group',
         '# (by = "group") decides, so its split stays what it is when examples are added. from_train: what is also cut out of',
         "# examples given as train. salt: part of the hash, chosen so that every class stands in every part. Don't change these later.",
@@ -92,6 +94,11 @@ def program_toml(name: str, intake: Intake) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _comment(text: str) -> list[str]:
+    sentence = " ".join((text[:1].upper() + text[1:]).split())
+    return [f"# {line}" for line in textwrap.wrap(sentence, 124, break_long_words=False, break_on_hyphens=False)]
 
 
 def _fields(type_: Type) -> list[str]:

@@ -50,7 +50,7 @@ def look_at(cells: Sequence[Any], *, name: str) -> Column:
     if len(numbers) >= 0.9 * len(present) and distinct_numbers > 20:
         odd = [(row, f"expected a number in `{name}`, as in the other rows, got `{cell}`") for row, cell in present if row not in numbers]
         return Column("number", "most cells are numbers", problems=tuple(odd))
-    texts = [str(category_text(cell)) for _, cell in present]
+    texts = [text for cell in cells if (text := category_text(cell)) is not None]  # words such as "none" are values here
     counts = Counter(texts)
     words = sum(len(text.split()) for text in texts) / len(texts)
     letters = sum(map(len, texts)) / len(texts)

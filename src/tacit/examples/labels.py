@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from tacit.examples.found import Item
-from tacit.signature.cells import category_text, is_missing
+from tacit.signature.cells import category_text
 
 MOST_CLASSES = 1_000  # whole numbers with more values than this are amounts
 SEPARATOR = ";"
@@ -25,13 +25,24 @@ class Settled:
     why: str
 
 
+def label_missing(value: Any) -> bool:
+    """Say whether a label is no label. Narrower than for cells: `none` and `-` are classes of many sets.
+
+    >>> label_missing(float("nan")), label_missing("NaN"), label_missing("none")
+    (True, True, False)
+    """
+    if isinstance(value, str):
+        return value.strip().lower() in {"", "nan", "na", "n/a", "#n/a", "<na>", "null", "?"}
+    return value is None or (isinstance(value, float) and math.isnan(value))
+
+
 def settle(items: Sequence[Item], classes: Sequence[str] = (), *, names_only: bool = False) -> tuple[Settled, list[str]]:
     """Decide what kind of labels these are and give them as they are stored, with every problem found.
 
     classes: the names of labels 0, 1, 2 ... names_only: labels are names whatever they look like (folders).
     """
     values = [item.label for item in items]
-    problems = [f"{item.where}: the label is missing" for item in items if not names_only and is_missing(item.label)]
+    problems = [f"{item.where}: the label is missing" for item in items if not names_only and label_missing(item.label)]
     if problems:
         return Settled("Class", [], (), ""), problems
     if any(isinstance(value, list | tuple) for value in values):
@@ -97,7 +108,7 @@ def _several(rows: Sequence[Any], how: str) -> tuple[Settled, list[str]]:
     values = []
     for row in rows:
         members = row if isinstance(row, list | tuple) else [row]
-        values.append(sorted({str(part).strip() for part in members if not is_missing(part)}, key=_natural))
+        values.append(sorted({str(part).strip() for part in members if not label_missing(part)}, key=_natural))
     counts = Counter(name for row in values for name in row)
     names = tuple(sorted(counts, key=_natural))
     problems = [] if names else ["expected labels, got only empty lists"]

@@ -63,7 +63,7 @@ def find_in_tables(tree: Tree, names: Sequence[str], *, place: str, label: str |
     inputs = _inputs(table, others, tree, PurePosixPath(names[0]).parent)
     labels = table.columns[label]
     cells = [None] * table.count if group is None else table.columns[group]
-    groups = [None if is_missing(cell) else category_text(cell) for cell in cells]
+    groups = [category_text(cell) for cell in cells]
     items = [
         Item(table.where(row), content, labels[row], None if splits is None else splits[row], groups[row])
         for row, content in enumerate(inputs.contents)

@@ -28,6 +28,7 @@ LABELS = "labels"
 SHARD_BYTES = 400_000  # a shard stays well below the 1 MB that a review on GitHub shows
 KEYS = ("id", "label", "split", "group", "copy", "input")
 _ID = re.compile(rf"[0-9a-f]{{{ID_LENGTH}}}")
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 _MERGE_MARKERS = ("<<<<<<<", "=======", ">>>>>>>", "|||||||")
 
 
@@ -62,7 +63,7 @@ class Record:
             fields["copy"] = self.copy
         if self.input is not None:
             fields["input"] = self.input
-        return json.dumps(fields, ensure_ascii=False, allow_nan=False)
+        return _ENCODER.encode(fields)
 
 
 def input_id(value: Any, *, copy: int = 1) -> str:

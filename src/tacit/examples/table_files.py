@@ -10,6 +10,7 @@ import zlib
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from tacit.ground.errors import InputError, raise_all
@@ -57,7 +58,12 @@ def table_suffix(name: str) -> str | None:
     parts = name.lower().rpartition("/")[2].split(".")
     if len(parts) > 2 and parts[-1] == "gz":
         parts.pop()
-    return parts[-1] if len(parts) > 1 and parts[-1] in READERS.rows() else None
+    return parts[-1] if len(parts) > 1 and parts[-1] in _suffixes() else None
+
+
+@lru_cache
+def _suffixes() -> frozenset[str]:
+    return frozenset(READERS.rows())  # asked for every file of a folder; installed distributions are searched once
 
 
 def read_table(name: str, content: bytes, place: str) -> Cells:
