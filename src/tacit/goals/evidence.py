@@ -18,15 +18,13 @@ from tacit.signature.outputs import Class, Labels
 #: Beyond this many classes the confusion table is left out: it would be larger than the weights.
 MOST_CONFUSED = 100
 
-_DIGITS = 6
-
 
 def evaluate_scores(output: OutputType, scores: np.ndarray, targets: np.ndarray) -> dict[str, Any]:
     """Give the evidence block of scores float32[example, width] against targets, as JSON values.
 
     ``{"count": n, metric: value, ..., "per_class": {name: {"precision", "recall", "f1", "count"}}, "confusion": [[...]]}``;
     confusion is [true][predicted], for `Class` alone. A metric that is not defined is None. A joint output adds
-    ``"parts": {name: block}``. Numbers are rounded to 6 digits after the point (errors of a `Number` to 6 significant ones).
+    ``"parts": {name: block}``. Errors of a `Number` are in its own unit.
     Raises: InputError for scores that are not finite, or for unequal lengths.
     """
     scores, targets = np.asarray(scores), np.asarray(targets)
@@ -37,7 +35,7 @@ def evaluate_scores(output: OutputType, scores: np.ndarray, targets: np.ndarray)
     for name in METRICS:
         metric: Metric = METRICS.get(name)
         if applies(metric, output):
-            block[name] = _rounded(metric(scores, targets, output), unit=output.kind == "number" and not metric.higher_is_better)
+            block[name] = _json(metric(scores, targets, output))
     if isinstance(output, Class | Labels):
         block["per_class"] = _per_class(output, scores, targets)
     if isinstance(output, Class) and output.width <= MOST_CONFUSED:
@@ -102,7 +100,7 @@ def _value(goal: Goal, block: Mapping[str, Any] | None) -> float | None:
     return value
 
 
-def _per_class(output: Class | Labels, scores: np.ndarray, targets: np.ndarray) -> dict[str, dict[str, float | int | None]]:
+def _per_class(output: Class | Labels, scores: np.ndarray, targets: np.ndarray) -> dict[str, dict[str, float | int]]:
     right, wrong, missed = hits_and_misses(scores, targets, output)
     columns = {
         "precision": share(right, right + wrong),
@@ -110,12 +108,10 @@ def _per_class(output: Class | Labels, scores: np.ndarray, targets: np.ndarray) 
         "f1": share(2 * right, 2 * right + wrong + missed),
     }
     return {
-        name: {**{metric: _rounded(float(values[place])) for metric, values in columns.items()}, "count": int(right[place] + missed[place])}
+        name: {**{metric: float(values[place]) for metric, values in columns.items()}, "count": int(right[place] + missed[place])}
         for place, name in enumerate(output.names)
     }
 
 
-def _rounded(value: float, *, unit: bool = False) -> float | None:
-    if not math.isfinite(value):
-        return None
-    return float(f"{value:.{_DIGITS}g}") if unit else round(value, _DIGITS)
+def _json(value: float) -> float | None:
+    return value if math.isfinite(value) else None

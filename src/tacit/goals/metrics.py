@@ -23,7 +23,7 @@ Measure = Callable[[np.ndarray, np.ndarray, OutputType, str | None], float]
 class Metric:
     """One metric. Call it with scores float32[example, width], targets [example, ...] and the output type.
 
-    kinds: the kinds of output that it is for. of_label: it is about one class or label, which must be named.
+    kinds: the kinds of output that it is for. of_label: it is about one class, which must be named in the call or in `label`.
     The value is NaN where the metric is not defined (no examples, one class only for `roc_auc`).
     """
 
@@ -32,9 +32,11 @@ class Metric:
     kinds: tuple[str, ...]
     higher_is_better: bool = True
     of_label: bool = False
+    label: str | None = None
 
     def __call__(self, scores: np.ndarray, targets: np.ndarray, output: OutputType, *, label: str | None = None) -> float:
         """Measure. Raises: ConfigError when the metric is not for this output or label, InputError for unequal lengths."""
+        label = self.label if label is None else label
         self.check(output, label=label)
         scores, targets = np.asarray(scores), np.asarray(targets)
         if scores.ndim != 2 or scores.shape[1] != output.width or targets.shape != (len(scores), *output.target.shape):
@@ -50,6 +52,7 @@ class Metric:
             raise ConfigError(f"expected an output of the type {' or '.join(self.kinds)}, got {output!r} - at the metric `{self.name}`")
         if self.name == "roc_auc" and output.width != 2:
             raise ConfigError(f"expected an output of two classes, got {output.width} - at the metric `roc_auc`")
+        label = self.label if label is None else label
         names = output.names if isinstance(output, Class | Labels) else ()
         if self.of_label and label is None:
             raise ConfigError(f"expected the name of one class, got none - at the metric `{self.name}`", fix=f'label = "{names[0]}"')
@@ -150,7 +153,7 @@ def _log_loss(scores: np.ndarray, targets: np.ndarray, output: OutputType, label
 def _roc_auc(scores: np.ndarray, targets: np.ndarray, output: OutputType, label: str | None) -> float:
     """Count pairs by ranks (Mann and Whitney 1947), ties by half."""
     margins = scores[:, 1].astype(np.float64) - scores[:, 0]
-    values, place, count = np.unique(margins, return_inverse=True, return_counts=True)
+    _, place, count = np.unique(margins, return_inverse=True, return_counts=True)
     ranks = (np.cumsum(count) - (count - 1) / 2)[place]
     positive = targets == 1
     ones, zeros = int(positive.sum()), int((~positive).sum())

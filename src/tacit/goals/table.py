@@ -1,5 +1,11 @@
 """The table of metrics."""
 
+from __future__ import annotations
+
+import dataclasses
+
+from tacit.goals.goal import Goal
+from tacit.goals.metrics import Metric
 from tacit.ground.tables import Table
 
 METRICS = Table(
@@ -25,3 +31,13 @@ METRICS = Table(
     },
     group="tacit.metrics",
 )
+
+
+def metric_of(goal: Goal) -> Metric:
+    """Give the metric of a goal, about the goal's class where it names one. Raises: UnknownName.
+
+    >>> metric_of(Goal("f1", 0.9, label="spam")).label
+    'spam'
+    """
+    metric: Metric = METRICS.get(goal.metric)
+    return dataclasses.replace(metric, label=goal.label)

@@ -55,6 +55,12 @@ class Type(abc.ABC):
     @classmethod
     def from_json(cls, fields: Mapping[str, Any]) -> Self:
         """Build from the fields of `to_json` (without ``type``); lists become tuples. Raises: ConfigError for bad values."""
+        cls.check_fields(fields)
+        return cls(**{key: _tuples(value) for key, value in fields.items()})
+
+    @classmethod
+    def check_fields(cls, fields: Mapping[str, Any]) -> None:
+        """Refuse unknown and missing fields. Raises: ConfigError that names all of them."""
         known = [field.name for field in dataclasses.fields(cls)]  # type: ignore[arg-type]
         problems = [f"unknown field `{name}`, {did_you_mean(name, known)}" for name in fields if name not in known]
         problems += [
@@ -63,7 +69,6 @@ class Type(abc.ABC):
             if field.name not in fields and field.default is dataclasses.MISSING
         ]
         raise_all(problems, heading=f"expected the fields of the type `{cls.kind}`", error=ConfigError)
-        return cls(**{key: _tuples(value) for key, value in fields.items()})
 
     def __repr__(self) -> str:
         required, given = [], []

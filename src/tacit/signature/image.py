@@ -19,8 +19,8 @@ from tacit.ground.errors import ConfigError, InputError
 from tacit.signature.base import ArraySpec, InputType
 from tacit.signature.checks import check_one_of, check_whole, what_came
 
-#: A picture of more pixels is refused before it is decoded: it would take 400 MB as RGBA.
-MOST_PIXELS = 100_000_000
+#: A picture of more pixels is refused before it is decoded; Pillow warns from there on (a quarter of a gigabyte as RGB).
+MOST_PIXELS = 89_478_485
 
 _FITS = ("crop", "pad", "stretch")
 _SHADES = " .:-=+*#%@"
@@ -225,7 +225,11 @@ def _in_mode(picture: Pillow.Image, mode: str) -> Pillow.Image:
     """Convert any mode to L or RGB: wide grey is scaled to 8 bits, transparency is laid on white."""
     if picture.mode.startswith(("I", "F")):
         picture = Pillow.fromarray(_wide_grey(np.asarray(picture)))
-    if picture.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in picture.info:
+    if picture.mode == "LAB":
+        raise InputError("expected a picture in grey, RGB or CMYK, got one in the colour space LAB", fix="save it as RGB")
+    if picture.mode == "La":
+        picture = picture.convert("LA")
+    if picture.mode in ("LA", "PA", "RGBA", "RGBa") or "transparency" in picture.info:
         clear = picture.convert("RGBA")
         picture = Pillow.alpha_composite(Pillow.new("RGBA", clear.size, (255, 255, 255, 255)), clear).convert("RGB")
     return picture if picture.mode == mode else picture.convert(mode)

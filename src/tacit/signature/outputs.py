@@ -21,7 +21,7 @@ _SHOWN = 12
 def _gather(given: Sequence[Any], names: Iterable[str] | None) -> tuple[Any, ...]:
     if names is not None:
         return tuple(names)
-    if len(given) == 1 and not isinstance(given[0], str):
+    if len(given) == 1 and not isinstance(given[0], str) and isinstance(given[0], Iterable):
         return tuple(given[0])
     return tuple(given)
 

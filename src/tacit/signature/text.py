@@ -27,10 +27,13 @@ from tacit.signature.checks import check_whole, what_came
 MOST_CHARACTERS = 1_000_000
 
 _LONGEST_WORD = 32  # a longer run of letters is split, so that text without spaces still has tokens
-# One ideograph or kana; letters with inner apostrophes; digits with inner separators; a run of one other character.
+_IDEOGRAPHS = r"\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003134f"
+# Accents and vowel signs, which Python's \w leaves out although words of Hindi, Thai or Arabic are written with them.
+_MARKS = "".join(chr(code) for code in range(0x300, 0x2100) if unicodedata.category(chr(code)).startswith("M"))
+# One ideograph or kana; letters with marks and inner apostrophes; digits with inner separators; a run of one other sign.
 _TOKEN = re.compile(
-    r"[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003134f]"
-    r"|(?:[^\W\d_\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003134f]|(?<=\w)['’](?=\w)|[\u0300-\u036f])+"
+    rf"[{_IDEOGRAPHS}]"
+    rf"|[^\W\d_{_IDEOGRAPHS}](?:[^\W\d_{_IDEOGRAPHS}]|[{_MARKS}]|['’](?=[^\W\d_]))*"
     r"|\d+(?:[.,:/]\d+)*"
     r"|([^\w\s]|_)\1*"
 )

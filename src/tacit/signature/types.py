@@ -41,7 +41,8 @@ def from_json(fields: Mapping[str, Any]) -> Type:
     own = {key: value for key, value in fields.items() if key != "type"}
     cls = TYPES.get(fields["type"])
     if cls in (Product, Joint):
-        parts = own.get("parts")
+        cls.check_fields(own)
+        parts = own["parts"]
         if not isinstance(parts, list | tuple):
             raise ConfigError(f"expected a list of types, got {what_came(parts)} - at `{cls.kind}.parts`")
         made: Type = cls.from_parts([from_json(part) for part in parts], own.get("names", ()))
