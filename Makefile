@@ -19,10 +19,11 @@ $(STAMP): pyproject.toml constraints.txt
 
 # Compile the embedded digits program, show the report, run the binary on a picture of a digit.
 demo: setup
-	$(BIN)/python -m tacit_programs.digits $(DEMO)
-	$(BIN)/tacit compile $(DEMO)/digits --minutes 0.75 -o $(DEMO)/digits.tacit
+	@rm -rf $(DEMO)
+	$(BIN)/python -m tacit_programs.digits $(DEMO)/digits
+	$(BIN)/tacit compile $(DEMO)/digits -o $(DEMO)/digits.tacit
 	$(BIN)/tacit inspect $(DEMO)/digits.tacit
-	$(BIN)/tacit run $(DEMO)/digits.tacit $(DEMO)/picture.png
+	$(BIN)/tacit run $(DEMO)/digits.tacit $(DEMO)/digits/picture.png
 
 test: setup
 	$(BIN)/python -m pytest -m "not system"

@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 
 import numpy as np
+import pytest
 from PIL import Image
 from sklearn import datasets
 
-from tacit_programs.digits import CLASSES, PICTURE, load_digits, write_images
+import tacit
+from tacit_programs.digits import CLASSES, PICTURE, load_digits, unpack, write_images
 
 
 def test_the_pictures_are_those_of_the_source():
@@ -53,3 +55,31 @@ def test_images_are_written_a_folder_per_split_and_class(tmp_path):
 
 def test_the_package_stays_small():
     assert sum(path.stat().st_size for path in PICTURE.parent.iterdir() if path.is_file()) < 120_000
+
+
+def test_the_programs_own_settings_are_what_new_infers(tmp_path):
+    unpack(tmp_path / "unpacked")
+    tacit.new(tmp_path / "inferred", source=write_images(tmp_path / "images"))
+    ours, theirs = tacit.read(tmp_path / "unpacked"), tacit.read(tmp_path / "inferred")
+    assert ours.signature == theirs.signature
+    assert ours.skeleton == theirs.skeleton
+    assert np.array_equal(ours.examples.ids, theirs.examples.ids)
+    assert np.array_equal(ours.examples.splits, theirs.examples.splits)
+    assert ours.goals == (tacit.Goal("accuracy", 0.97),)
+
+
+def test_no_example_is_lost_or_moved(tmp_path):
+    digits, examples = load_digits(), tacit.read(unpack(tmp_path / "unpacked")).examples
+    assert len(examples) == 1797
+    ours = {image.tobytes(): (test, label) for image, test, label in zip(digits.images, digits.test, digits.labels, strict=True)}
+    for image, split, target in zip(examples.inputs[0], examples.splits, examples.targets, strict=True):
+        test, label = ours[np.ascontiguousarray(image).tobytes()]
+        assert (split == "test") == test and examples.signature.output.label(target) == str(label)
+
+
+def test_a_directory_is_not_written_over(tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/note.txt").write_text("keep")
+    with pytest.raises(tacit.TacitError, match="mine"):
+        unpack(tmp_path / "mine")
+    assert [path.name for path in (tmp_path / "mine").iterdir()] == ["note.txt"]
