@@ -22,6 +22,8 @@ import harness
 import numpy as np
 from PIL import Image
 
+from tacit_programs.digits import write_images
+
 SPEAKERS = ("george", "jackson", "lucas", "nicolas", "theo", "yweweler")
 FOLDS = 5
 ADULT_COLUMNS = (
@@ -68,11 +70,7 @@ def _idx(folder: str) -> Callable[[Path, Path], None]:
 
 
 def _digits(target: Path, _: Path) -> None:
-    from sklearn.datasets import load_digits
-
-    digits = load_digits()
-    # 0..16 becomes 0..255, the pixels of an ordinary grey picture; int(v * 255 / 16) is one to one.
-    _save(target, x=(digits.images * 255 / 16).astype(np.uint8), y=digits.target.astype(np.uint8))
+    write_images(target)  # the embedded set as a folder per class, in train/ and test/
 
 
 def _uci_har(target: Path, _: Path) -> None:
@@ -212,7 +210,7 @@ def _sign_digits(target: Path, cache: Path) -> None:
 SETS: dict[str, tuple[str, Callable[[Path, Path], None]]] = {
     "mnist": ("mnist.npz", _idx("mnist")),
     "fashion-mnist": ("fashion-mnist.npz", _idx("fashion-mnist")),
-    "digits": ("digits.npz", _digits),
+    "digits": ("digits", _digits),
     "cifar10-train20k": ("cifar10-train20k.npz", _cifar("train20k")),
     "cifar10-train50k": ("cifar10-train50k.npz", _cifar("train50k_jpeg_q75")),
     "uci-har": ("uci-har.npz", _uci_har),
