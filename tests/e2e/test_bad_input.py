@@ -59,8 +59,16 @@ def test_an_empty_class_folder(refused, tmp_path):
 
 
 def test_a_single_class(refused, tmp_path):
-    draw(tmp_path / "pictures", classes=("bar",))
+    draw(tmp_path / "pictures/train", classes=("bar",))
+    draw(tmp_path / "pictures/test", classes=("bar",))
     refused("new", "program", "--from", "pictures", names=("bar",))
+    (tmp_path / "table.csv").write_text("width,kind\n" + "".join(f"{number},only\n" for number in range(30)))
+    refused("new", "program", "--from", "table.csv", "--label", "kind", names=("only",))
+
+
+def test_one_folder_of_pictures_is_no_folder_per_class(refused, tmp_path):
+    draw(tmp_path / "pictures", classes=("bar",))
+    refused("new", "program", "--from", "pictures", names=("folder per class",))
 
 
 def test_nothing_at_the_place(refused, tmp_path):

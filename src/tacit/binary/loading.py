@@ -30,7 +30,8 @@ def load(path: str | PathLike[str]) -> Binary:
     try:
         data = file.read_bytes()
     except FileNotFoundError as error:
-        raise InputError(f"expected a `.tacit` file, got nothing - at `{file}`", cause=_neighbours(file)) from error
+        fix = "tacit compile, to make one; or give the path of one"
+        raise InputError(f"expected a `.tacit` file, got nothing - at `{file}`", cause=_neighbours(file), fix=fix) from error
     except OSError as error:
         raise InputError(f"could not read the file - at `{file}`", cause=f"the system says: {error.strerror}") from error
     return from_bytes(data, where=str(file))

@@ -141,7 +141,7 @@ def _parts(path: Path, arrays: dict[str, np.ndarray], label: str | None, group: 
             parts.append(_Part(x_name, x, y_name, y, split))
     for part in parts:
         problems += _details(part, arrays, lower, group, alone=len(pairs) == 1)
-    raise_all(problems, heading=f"expected arrays that fit together - at `{path}`")
+    raise_all(problems, heading=f"expected arrays that fit together - at `{path}`", fix="save them anew, one entry per example in each")
     return parts
 
 

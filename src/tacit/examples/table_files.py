@@ -209,7 +209,7 @@ def read_jsonl(content: bytes, place: str) -> Cells:
             continue
         rows.append(value)
         numbers.append(number)
-    raise_all(problems, heading=f"expected one JSON object per line - at `{place}`", most=100)
+    raise_all(problems, heading=f"expected one JSON object per line - at `{place}`", fix="mend the lines named", most=100)
     names = list(dict.fromkeys(name for row in rows for name in row))
     columns: dict[str, list[Any]] = {name: [row.get(name) for row in rows] for name in names}
     return Cells(columns, lambda row: f"line {numbers[row]}")
