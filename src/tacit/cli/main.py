@@ -7,9 +7,11 @@ so that `tacit --help` answers at once and `tacit run` never meets torch. Exit c
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import typer
 
@@ -50,8 +52,27 @@ def _root(
     """Turn examples and a goal into a small, portable, tested program."""
 
 
+def _guarded(function: Callable[..., int]) -> Callable[..., int]:
+    """Answer Ctrl-C and a closed pipe here: typer would give each an exit code of its own."""
+
+    @functools.wraps(function)
+    def guarded(*arguments: Any, **options: Any) -> int:
+        try:
+            code = function(*arguments, **options)
+            sys.stdout.flush()
+            return code
+        except KeyboardInterrupt:
+            say("interrupted")
+            return INTERRUPTED
+        except BrokenPipeError:  # `tacit run ... | head`: the reader has seen enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
+
+    return guarded
+
+
 for _name, _function in COMMANDS.items():
-    app.command(_name)(_function)
+    app.command(_name)(_guarded(_function))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -61,20 +82,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         _refuse_unknown(given)
         code = app(given, prog_name="tacit", standalone_mode=False)
-        sys.stdout.flush()
         return code if isinstance(code, int) else 0
     except TacitError as error:
         return fail(error, as_json=as_json)
     except _UsageError as error:
         return fail(_explain(error, given), as_json=as_json)
-    except (KeyboardInterrupt, typer.Abort):
-        say("interrupted")
+    except KeyboardInterrupt:
         return INTERRUPTED
-    except typer.Exit as stop:
-        return stop.exit_code
-    except BrokenPipeError:  # `tacit run ... | head`: the reader has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
 
 
 def _refuse_unknown(given: Sequence[str]) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from importlib import metadata
-
 import typer
+
+from tacit.ground.tables import resolve
 
 
 def print_version(wanted: bool) -> None:
     """Print the version and stop."""
     if wanted:
-        typer.echo(f"tacit {metadata.version('tacit')}")
+        typer.echo(f"tacit {resolve('tacit:__version__')}")
         raise typer.Exit

@@ -85,6 +85,8 @@ def _facts(evidence: Any) -> list[str]:
     ]
     if any(spent):
         lines.append(f"took {', '.join(filter(None, spent))}")
+    if run.get("interrupted"):
+        lines.append("interrupted: this is the best so far; `--resume` goes on")
     if run.get("repeat"):
         lines.append(f"to repeat it: {run['repeat']}")
     return lines

@@ -96,7 +96,7 @@ class Diagnosis:
 def check() -> Diagnosis:
     """Look at versions, packages and tools, and, with torch, compile built-in rows for a few seconds and run the binary."""
     machine = f"{platform.system()} {platform.machine()}"
-    findings = [Finding("python", FOUND, f"{platform.python_version()} on {machine}"), _package("tacit", "this toolchain", essential=True)]
+    findings = [Finding("python", FOUND, f"{platform.python_version()} on {machine}"), Finding("tacit", FOUND, resolve("tacit:__version__"))]
     findings += [_package(name, purpose, essential=True) for name, purpose in REQUIRED.items()]
     findings += [_package(name, purpose) for name, purpose in OPTIONAL.items()]
     findings += [_tool(name) for name in TOOLS]

@@ -6,6 +6,7 @@ too after a first Ctrl-C, which ends the search and keeps the best so far. 130 w
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 from typing import Annotated
@@ -14,6 +15,7 @@ import typer
 
 from tacit.cli.output import emit, say, show
 from tacit.cli.settings import parse_settings
+from tacit.ground.errors import TacitError
 from tacit.ground.tables import resolve
 
 
@@ -41,10 +43,10 @@ def command(
     with resolve("tacit.cli.progress:watch")() as reporter:
         reporter.phase("reading")
         program = resolve("tacit.cli.programs:open_program")(source, label=label, group=group, overrides=overrides, reporter=reporter)
+        path = writable(output or (program.directory or Path()) / f"{program.name}.tacit")
         binary = resolve("tacit.compiler:compile")(
             program, seed=seed, device=device, resume=resume, plan=plan, reporter=reporter, started=started
         )
-        path = output or (program.directory or Path(".")) / f"{program.name}.tacit"
         binary.save(path)
         card = resolve("tacit.instruments.model_card:write_card")(binary, path)
     report = resolve("tacit.instruments.compile_report:report")(binary)
@@ -55,3 +57,12 @@ def command(
         say(f"model card: {card}")
         print(path)
     return 0 if report.met else 1
+
+
+def writable(path: Path) -> Path:
+    """Give `path` when a file can be written there, before minutes are spent on what goes into it. Raises: TacitError."""
+    folder = next((parent for parent in path.absolute().parents if parent.exists()), Path("/"))
+    if path.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
+        cause = "it is a folder" if path.is_dir() else f"`{folder}` can't be written to"
+        raise TacitError(f"expected a path to write the binary to - at `{path}`", cause=cause, fix="-o FILE.tacit")
+    return path
