@@ -127,7 +127,7 @@ def chain(seed: int = 0) -> Graph:
     net = Net(seed)
     x = net.conv(net.image(28, 28, 1, border=1), 16)
     x = net.conv(x, 32, stride=2)
-    x = net.conv(x, 52, stride=2, border=0)
+    x = net.conv(x, 64, stride=2, border=0)
     net.linear(net.mean(x), 10, last=True)
     return net.builder.finish()
 
@@ -179,9 +179,8 @@ def unet(width: int = 16, size: int = 32, depth: int = 3, seed: int = 0) -> Grap
         down, across, _ = source.strides
         right = Map(left.buffer, left.height, left.width, 2 * left.channels, 1, left.channels, left.depth).view()
         high, wide, channels = source.shape
-        out = View(
-            right.buffer, right.offset, (high, 2, wide, 2, channels), (2 * right.strides[0], right.strides[0], 2 * right.strides[1], right.strides[1], 1)
-        )
+        row, pixel, _ = right.strides
+        out = View(right.buffer, right.offset, (high, 2, wide, 2, channels), (2 * row, row, 2 * pixel, pixel, 1))
         a = View(source.buffer, source.offset, out.shape, (down, 0, across, 0, 1))
         net.builder.matmul(out, a, View(one.name, 0, (), ()), axes=Axes(0, 5, 0, 0))
         x = net.conv(Map(left.buffer, left.height, left.width, left.depth, 1), left.channels)

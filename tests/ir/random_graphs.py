@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from tacit.ir.addresses import bounds, overlap
 from tacit.ir.graph import Axes, Buffer, Graph, Index, Instruction, Matmul, Relu, View
+from tacit.ir.operations import operands_of
 
 Draw = st.DrawFn
 
@@ -92,7 +93,8 @@ def _add_matmul(draw: Draw, grown: _Growing, number: int) -> None:
     bias = _read(draw, grown, batch + columns, out, indexed=True) if draw(st.booleans()) else None
     accumulate = draw(st.booleans()) and (not fresh or grown.buffer(out.buffer).zeroed)
     axes = Axes(len(batch), len(rows), len(columns), len(inner))
-    grown.instructions.append(Matmul(out, a, b, axes, bias, accumulate, draw(st.booleans()), draw(st.sampled_from(["", f'net.py:{number} "q" #1']))))
+    source = draw(st.sampled_from(["", f'net.py:{number} "q" #1']))
+    grown.instructions.append(Matmul(out, a, b, axes, bias, accumulate, draw(st.booleans()), source))
     if fresh:
         grown.readable.append(out.buffer)
 
@@ -138,7 +140,8 @@ def graphs(draw: Draw) -> Graph:
 def sample_inputs(graph: Graph, batch: int, seed: int) -> list[np.ndarray]:
     """Make inputs [batch, *shape] for a random graph."""
     chance = np.random.default_rng(seed)
-    limits = [view.index.limit for step in graph.instructions for view in vars(step).values() if isinstance(view, View) and view.index is not None]
+    views = [view for step in graph.instructions for _, view in operands_of(step)]
+    limits = [view.index.limit for view in views if view.index is not None]
     x, tokens = graph.of_kind("input")
     return [
         chance.normal(size=(batch, math.prod(x.shape))).astype(np.float32),

@@ -115,7 +115,8 @@ def test_a_batch_is_the_same_examples_one_by_one(make: Callable[[], Graph]) -> N
 def test_attention_agrees_with_einsum() -> None:
     graph = ir_nets.attention(6, 8, 2, 1)
     x = np.random.default_rng(3).normal(size=(4, 6, 8)).astype(np.float32)
-    w = [graph.weights[step.b.buffer].astype(np.float64) for step in graph.instructions if isinstance(step, Matmul) and step.b.buffer in graph.weights]
+    steps = [step for step in graph.instructions if isinstance(step, Matmul) and step.b.buffer in graph.weights]
+    w = [graph.weights[step.b.buffer].astype(np.float64) for step in steps]
     _, query, key, value, mix, up, down = w
     q, k, v = ((x @ part).reshape(4, 6, 2, 4) for part in (query, key, value))
     attended = np.maximum(np.einsum("eshd,ethd->ehst", q, k), 0)

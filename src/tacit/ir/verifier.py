@@ -45,11 +45,11 @@ def _buffer_problems(graph: Graph) -> Iterator[str]:
         if buffer.dtype not in ("float32", "int32"):
             yield f"{where}: expected float32 or int32, got {buffer.dtype!r}"
         elif buffer.dtype == "int32" and buffer.kind != "input":
-            yield f"{where}: only an input may be int32, this is a {buffer.kind}"
+            yield f"{where}: only an input may be int32, this is of kind {buffer.kind}"
         if any(extent < 1 for extent in buffer.shape):
             yield f"{where}: expected extents of at least 1, got {list(buffer.shape)}"
         if buffer.zeroed and buffer.kind not in ("scratch", "output"):
-            yield f"{where}: only scratch and outputs may be zeroed, this is a {buffer.kind}"
+            yield f"{where}: only scratch and outputs may be zeroed, this is of kind {buffer.kind}"
     if not any(buffer.kind == "output" for buffer in graph.buffers):
         yield "the graph has no output"
 
