@@ -36,8 +36,8 @@ METRICS = Table(
 def metric_of(goal: Goal) -> Metric:
     """Give the metric of a goal, about the goal's class where it names one. Raises: UnknownName.
 
-    >>> metric_of(Goal("f1", 0.9, label="spam")).label
-    'spam'
+    >>> metric_of(Goal("f1", 0.9, label="dog")).label
+    'dog'
     """
     metric: Metric = METRICS.get(goal.metric)
     return dataclasses.replace(metric, label=goal.label)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import difflib
 import importlib
 from collections.abc import Iterator, Mapping
-from importlib import metadata
 from typing import Any
 
 from tacit.ground.errors import MissingPackage, UnknownName
@@ -66,6 +65,8 @@ class Table:
         """Give every row, those of installed entry points included."""
         rows = dict(self._rows)
         if self._group:
+            from importlib import metadata  # costs 25 ms, and the rows of Tacit itself don't need it
+
             for point in metadata.entry_points(group=self._group):
                 rows.setdefault(point.name, point.value)
         return rows
@@ -75,6 +76,8 @@ class Table:
 
     def get(self, name: str) -> Any:
         """Import and give the attribute of a row. Raises: UnknownName, MissingPackage."""
+        if name in self._rows:
+            return resolve(self._rows[name])
         rows = self.rows()
         if name not in rows:
             raise UnknownName(f"expected a known {self.kind}, got `{name}`", fix=did_you_mean(name, list(rows)))

@@ -41,7 +41,7 @@ def test_every_row_of_the_table_is_a_metric_of_its_name():
     assert all(isinstance(METRICS.get(name), Metric) and METRICS.get(name).name == name for name in METRICS)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(SEEDS)
 def test_classes_agree_with_sklearn(seed):
     scores, targets, output = classes(seed)
@@ -58,7 +58,7 @@ def test_classes_agree_with_sklearn(seed):
             assert value(kind, scores, targets, output, label=name) == pytest.approx(wanted)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(SEEDS)
 def test_the_area_under_the_curve_agrees_with_sklearn(seed):
     scores, targets, output = classes(seed, width=2)
@@ -69,7 +69,7 @@ def test_the_area_under_the_curve_agrees_with_sklearn(seed):
         assert found == pytest.approx(theirs.roc_auc_score(targets, scores[:, 1].astype(float) - scores[:, 0]))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(SEEDS, st.floats(-100, 100), st.floats(0.01, 100))
 def test_numbers_agree_with_sklearn_in_their_own_unit(seed, mean, scale):
     random = np.random.default_rng(seed)
@@ -82,7 +82,7 @@ def test_numbers_agree_with_sklearn_in_their_own_unit(seed, mean, scale):
     assert value("r2", scores, targets, output) == pytest.approx(theirs.r2_score(targets, scores), rel=1e-3, abs=1e-3)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(SEEDS)
 def test_labels_agree_with_sklearn(seed):
     random = np.random.default_rng(seed)

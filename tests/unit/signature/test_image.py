@@ -253,7 +253,8 @@ def test_a_bomb_is_refused_before_it_is_decoded(recwarn):
     [
         (
             np.zeros((3, 4, 6)),
-            "expected an array [row, column] or [row, column, channel] with 1, 3 or 4 channels, got an array float64[3, 4, 6]\ntry: `array.transpose(1, 2, 0)`",
+            "expected an array [row, column] or [row, column, channel] with 1, 3 or 4 channels, got an array float64[3, 4, 6]\n"
+            "try: `array.transpose(1, 2, 0)`",
         ),
         (np.zeros(5), "expected an array [row, column] or [row, column, channel] with 1, 3 or 4 channels, got an array float64[5]"),
         (np.zeros((0, 6)), "expected a picture, got one without pixels - at an array float64[0, 6]"),

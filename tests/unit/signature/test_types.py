@@ -137,7 +137,8 @@ def test_many_values_are_read_at_once_and_all_problems_are_named():
         ({"height": 3}, 'expected a type such as {"type": "image", ...}, got a dict of 1'),
         (
             {"type": "image", "height": 3, "with": 3, "channels": 1},
-            "expected the fields of the type `image` (2 problems)\n  - unknown field `with`, did you mean `width`?\n  - missing field `width`",
+            "expected the fields of the type `image` (2 problems)\n"
+            "  - unknown field `with`, did you mean `width`?\n  - missing field `width`",
         ),
         ({"type": "product", "parts": 3}, "expected a list of types, got the number 3 - at `product.parts`"),
         (
