@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import platform
 import subprocess
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ import torch
 
 from tacit.examples.examples import SPLITS, Examples
 from tacit.goals.evidence import check_goals, evaluate_scores
+from tacit.ground.tables import resolve
 from tacit.ir.cost import cost
 from tacit.ir.graph import Graph
 from tacit.program import Program
@@ -101,7 +101,7 @@ def run_of(program: Program, found: Found, *, seed: int, device: torch.device, s
 def versions() -> dict[str, str]:
     """Name the versions that the weights depend on."""
     return {
-        "tacit": metadata.version("tacit"),
+        "tacit": resolve("tacit:__version__"),
         "torch": torch.__version__,
         "numpy": np.__version__,
         "python": platform.python_version(),
