@@ -206,10 +206,10 @@ def attention(tokens: int = 64, width: int = 128, heads: int = 4, layers: int = 
     x = net.builder.add_input("x", (tokens, width))
     row = (width, 1)
 
-    def project(source: Buffer, outputs: int, *, relu: bool = False, onto: Buffer | None = None) -> Buffer:
+    def project(source: Buffer, outputs: int, *, relu: bool = False, onto: Buffer | None = None, shrink: int = 1) -> Buffer:
         inputs = source.shape[-1]
         out = onto or net.builder.add_scratch("tokens", (tokens, outputs))
-        b = contiguous(net.weight(inputs, outputs, fan_in=inputs))
+        b = contiguous(net.weight(inputs, outputs, fan_in=inputs * shrink))
         net.builder.matmul(contiguous(out), contiguous(source), b, axes=Axes(0, 1, 1, 1), relu=relu, accumulate=onto is not None)
         return out
 
@@ -220,7 +220,7 @@ def attention(tokens: int = 64, width: int = 128, heads: int = 4, layers: int = 
 
     x = copy(x)
     for _ in range(layers):
-        query, key, value = (project(x, width) for _ in range(3))
+        query, key, value = project(x, width, shrink=10**6), project(x, width), project(x, width)  # else it grows with the cube
         weights = net.builder.add_scratch("attended", (heads, tokens, tokens))
         q = View(query.name, 0, (heads, tokens, per_head), (per_head, *row))
         k = View(key.name, 0, (heads, per_head, tokens), (per_head, 1, width))

@@ -228,3 +228,10 @@ def test_inputs_of_unequal_length_are_refused() -> None:
     graph = Graph(buffers, (Relu(contiguous(buffers[2]), contiguous(buffers[0])),))
     with pytest.raises(InputError, match="equally many examples"):
         evaluate(graph, [np.zeros((3, 2)), np.zeros((2, 2))])
+
+
+def test_overflow_is_infinity_without_a_warning(recwarn: pytest.WarningsRecorder) -> None:
+    graph = ir_nets.perceptron()
+    out = Interpreter(graph)([np.full((1, 784), 3e38)])[0]
+    assert not np.isfinite(out).all()
+    assert len(recwarn) == 0
