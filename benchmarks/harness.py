@@ -121,10 +121,14 @@ def ratio_of_medians(ours: Sequence[float], theirs: Sequence[float]) -> float:
 
 @dataclass(frozen=True)
 class Pair:
-    """Times of two contestants that took turns, in seconds; `ratio` is median(first) / median(second)."""
+    """Times of two contestants that took turns, in seconds; `ratio` is median(first) / median(second).
+
+    cpu_ratio: the same of the seconds that the process computed; on a busy machine it is the steadier one.
+    """
 
     first: tuple[float, ...]
     second: tuple[float, ...]
+    cpu_ratio: float
 
     @property
     def ratio(self) -> float:
@@ -145,13 +149,15 @@ def interleave(first: Callable[[], object], second: Callable[[], object], *, tur
     for _ in range(warm):
         first(), second()
     times: tuple[list[float], list[float]] = ([], [])
+    computed: tuple[list[float], list[float]] = ([], [])
     for turn in range(turns):
         order = ((0, first), (1, second)) if turn % 2 == 0 else ((1, second), (0, first))
         for which, function in order:
-            start = time.perf_counter()
+            start, computing = time.perf_counter(), time.process_time()
             function()
             times[which].append(time.perf_counter() - start)
-    return Pair(tuple(times[0]), tuple(times[1]))
+            computed[which].append(time.process_time() - computing)
+    return Pair(tuple(times[0]), tuple(times[1]), ratio_of_medians(*computed))
 
 
 def _rounded(value: float) -> float:
@@ -175,7 +181,8 @@ def record(
 
     figures: name -> a number, a sequence of numbers (one per seed), or a mapping ``seed or fold -> number``; sequences and
     mappings of numbers gain their mean and spread. Any other JSON value is kept as it is. command: what was typed, to repeat it.
-    runs: one row per run, for benchmarks that continue. target: figure -> ``">= 0.985"`` or ``"<= 5"``, compared with the mean, or ``"max <= 5"``.
+    target: figure -> ``">= 0.985"`` or ``"<= 5"``, compared with the mean, or ``"max <= 5"``.
+    runs: one row per run, for benchmarks that continue.
     """
     summary = {key: _summary(value) for key, value in figures.items()}
     document: dict[str, Any] = {
