@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from tacit.lowering import arithmetic
+from tacit.lowering import arithmetic, rectifiers
 from tacit.lowering import strided as views
 from tacit.lowering.borders import operation
 from tacit.lowering.context import Approximation, Context, Refused, Value
@@ -23,7 +23,9 @@ SATURATING = frozenset({
     "sigmoid_", "tanh_",
 })  # fmt: skip
 #: Functions that need a bounded argument.
-BOUNDED = frozenset({"exp", "log", "reciprocal", "sqrt", "rsqrt", "log1p", "expm1", "log2", "log10", "exp2", "sin", "cos", "tan", "atan", "softsign"})
+BOUNDED = frozenset(
+    {"exp", "log", "reciprocal", "sqrt", "rsqrt", "log1p", "expm1", "log2", "log10", "exp2", "sin", "cos", "tan", "atan", "softsign"}
+)
 FUNCTIONS = SATURATING | BOUNDED
 
 RELU_LIKE = {
@@ -105,7 +107,7 @@ def _emit(context: Context, node: torch.fx.Node, fitted: Piecewise) -> Value:
     total = context.read(view, scale=fitted.slope)
     if len(fitted.knots):
         wide = views.expand(views.insert_axis(view, rank), (*view.shape, len(fitted.knots)))
-        bends = arithmetic.rectified(add_constant(context.read(wide), torch.from_numpy(-fitted.knots).expand(wide.shape)))
+        bends = rectifiers.rectified(add_constant(context.read(wide), torch.from_numpy(-fitted.knots).expand(wide.shape)))
         place = context.emitter.allocate(f"{node.name}_bends", wide.shape, (*order, rank), (NO_MARGIN,) * (rank + 1))
         context.write(bends, place)
         labels = axis_labels(rank)

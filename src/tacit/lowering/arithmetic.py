@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -16,13 +17,18 @@ from tacit.lowering.products import contract, multiply_matrices
 from tacit.lowering.sums import Sum, add_constant, axis_labels, multiply
 
 Number = int | float
-#: Above this width `clamp` keeps its value small by adding two ReLUs, below it nests them (one instruction less).
-NESTED_CLAMP = 64.0
 
 
 def is_constant(value: Any) -> bool:
     """Whether a value is known while lowering."""
     return isinstance(value, torch.Tensor | int | float)
+
+
+def broadcast(*shapes: Sequence[int]) -> tuple[int, ...]:
+    """Give the shape that tensors of these shapes broadcast to."""
+    rank = max(len(shape) for shape in shapes)
+    wide = [(1,) * (rank - len(shape)) + tuple(shape) for shape in shapes]
+    return tuple(next((size for size in sizes if size != 1), 1) for sizes in zip(*wide, strict=True))
 
 
 def as_tensor(value: Any, shape: tuple[int, ...]) -> torch.Tensor:
@@ -32,7 +38,7 @@ def as_tensor(value: Any, shape: tuple[int, ...]) -> torch.Tensor:
 
 def times(context: Context, operand: Any, factor: Any) -> Value:
     """Give ``operand * factor`` for a constant factor."""
-    shape = tuple(torch.broadcast_shapes(tuple(context.get(operand).shape), tuple(getattr(factor, "shape", ()))))
+    shape = broadcast(tuple(context.get(operand).shape), tuple(getattr(factor, "shape", ())))
     constant = as_tensor(factor, shape)
     value = context.get(operand)
     if isinstance(value, Mosaic) and value.shape == shape and context.sole_reader(operand):
@@ -53,10 +59,15 @@ def _scaled_read(context: Context, operand: Any, shape: tuple[int, ...], constan
 
 def plus_constant(context: Context, operand: Any, constant: Any) -> Value:
     """Give ``operand + constant``."""
-    shape = tuple(torch.broadcast_shapes(tuple(context.get(operand).shape), tuple(getattr(constant, "shape", ()))))
+    shape = broadcast(tuple(context.get(operand).shape), tuple(getattr(constant, "shape", ())))
     full = as_tensor(constant, shape)
     value = context.get(operand)
-    if isinstance(value, Mosaic) and value.shape == shape and context.sole_reader(operand) and not any(part.relu for _, part in value.parts):
+    if (
+        isinstance(value, Mosaic)
+        and value.shape == shape
+        and context.sole_reader(operand)
+        and not any(part.relu for _, part in value.parts)
+    ):
         return replace(value, parts=tuple((region, add_constant(part, region.of_tensor(full))) for region, part in value.parts))
     return add_constant(context.gathered(operand, shape), full)
 
@@ -134,7 +145,7 @@ def product(context: Context, left: Any, right: Any) -> Value:
         return times(context, left, right_value)
     if is_constant(left_value):
         return times(context, right, left_value)
-    shape = tuple(torch.broadcast_shapes(tuple(left_value.shape), tuple(right_value.shape)))
+    shape = broadcast(tuple(left_value.shape), tuple(right_value.shape))
     labels = axis_labels(len(shape))
     names = [labels[len(shape) - len(value.shape) :] for value in (left_value, right_value)]
     found = contract(context, [left, right], names, tuple((label,) for label in labels))
@@ -180,168 +191,6 @@ def power(context: Context, node: torch.fx.Node) -> Value:
     return product(context, held, held if exponent == 4 else node.args[0])
 
 
-def rectified(value: Sum) -> Sum:
-    """Give ``max(0, value)``."""
-    if value.base is not None and not value.dots and value.constant is None:
-        return value.base
-    return replace(value, relu=True)
-
-
-def relu(context: Context, node: torch.fx.Node) -> Value:
-    """Lower relu: a flag on the last instruction of the sum."""
-    value = context.get(node.args[0])
-    if isinstance(value, Mosaic) and context.sole_reader(node.args[0]):
-        return replace(value, parts=tuple((region, rectified(part)) for region, part in value.parts))
-    return rectified(context.gathered(node.args[0]))
-
-
-def clamped(context: Context, operand: Any, low: float | None, high: float | None) -> Value:
-    """Give ``operand`` limited to ``low ... high`` by at most two ReLUs."""
-    low = None if low is not None and low == -math.inf else low
-    high = None if high is not None and high == math.inf else high
-    if low is None and high is None:
-        return context.gathered(operand)
-    if low is not None and high is not None and high <= low:
-        return add_constant(times_sum(context.gathered(operand), 0.0), as_tensor(high, tuple(context.get(operand).shape)))
-    value = context.gathered(operand)
-    shape = value.shape
-    if high is None:
-        return _plus_number(_read_back(context, rectified(_plus_number(value, -(low or 0.0)))), low or 0.0)
-    if low is not None and high - low > NESTED_CLAMP:
-        held = context.compute(value, "clamped")
-        upper = _sum_of(rectified(_plus_number(context.read(held), -high)))
-        lower = _sum_of(rectified(_plus_number(context.read(held), -low)))
-        return _plus_number(plus(context, lower, negated(context, upper)), low)
-    if low is None:
-        inner = value
-    else:
-        inner = context.read(context.compute(rectified(_plus_number(value, -low)), "clamped"))
-    room = high - (low or 0.0)
-    below = negated(context, inner)
-    rest = rectified(_plus_number(below, room))
-    return _plus_number(negated(context, _sum_of(rest)), high) if shape else rest
-
-
-def times_sum(value: Sum, factor: float) -> Sum:
-    """Give a sum times a number, when it has no base."""
-    return multiply(value, torch.tensor(factor).expand(value.shape)) or value
-
-
-def _plus_number(value: Sum, number: float) -> Sum:
-    if number == 0:
-        return value
-    base = _sum_of(value)
-    return add_constant(base, torch.tensor(number, dtype=torch.float64).expand(value.shape))
-
-
-def _sum_of(value: Sum) -> Sum:
-    """Wrap a sum that ends in a ReLU so that more can be added to it."""
-    return Sum(value.shape, (), base=value, order=value.order) if value.relu else value
-
-
-def _read_back(context: Context, value: Sum) -> Sum:
-    return value
-
-
-def clamp(context: Context, node: torch.fx.Node) -> Value:
-    """Lower clamp, clamp_min, clamp_max, hardtanh, relu6."""
-    name = str(node.target)
-    if "relu6" in name:
-        return clamped(context, node.args[0], 0.0, 6.0)
-    if "clamp_min" in name:
-        return clamped(context, node.args[0], _number(context, node.args[1]), None)
-    if "clamp_max" in name:
-        return clamped(context, node.args[0], None, _number(context, node.args[1]))
-    if "hardtanh" in name:
-        return clamped(context, node.args[0], float(argument(node, 1, "min_val", -1)), float(argument(node, 2, "max_val", 1)))
-    low, high = argument(node, 1, "min", None), argument(node, 2, "max", None)
-    return clamped(context, node.args[0], _number(context, low), _number(context, high))
-
-
-def _number(context: Context, value: Any) -> float | None:
-    found = context.get(value)
-    if isinstance(found, torch.Tensor) and found.numel() == 1:
-        return float(found)
-    if found is not None and not isinstance(found, int | float):
-        raise Refused("clamp with bounds that are tensors", "use `torch.maximum` and `torch.minimum`")
-    return None if found is None else float(found)
-
-
-def hardsigmoid_of(context: Context, operand: Any) -> Sum:
-    """Give ``clamp(x / 6 + 1/2, 0, 1)``."""
-    scaled_value = multiply(context.gathered(operand), as_tensor(1 / 6, tuple(context.get(operand).shape)))
-    value = scaled_value if scaled_value is not None else context.read(context.strided(operand), scale=1 / 6)
-    inner = context.read(context.compute(rectified(_plus_number(value, 0.5)), "gate"))
-    rest = rectified(_plus_number(negated(context, inner), 1.0))
-    return _plus_number(negated(context, _sum_of(rest)), 1.0)
-
-
-def hardsigmoid(context: Context, node: torch.fx.Node) -> Value:
-    """Lower hardsigmoid."""
-    return hardsigmoid_of(context, node.args[0])
-
-
-def hardswish(context: Context, node: torch.fx.Node) -> Value:
-    """Lower hardswish: the product of x and hardsigmoid(x)."""
-    held = context.strided(node.args[0])
-    gate = context.compute(hardsigmoid_of(context, held), f"{node.name}_gate")
-    return product(context, held, gate)
-
-
-def leaky(context: Context, operand: Any, slope: torch.Tensor) -> Sum:
-    """Give ``slope * x + (1 - slope) * relu(x)``."""
-    held = context.strided(operand)
-    rest = 1.0 - slope
-    linear_part = multiply(context.read(held), slope) or context.read(held)
-    if bool((rest >= 0).all()):
-        bent = multiply(context.read(held), rest) or context.read(held)
-        return plus(context, _sum_of(rectified(bent)), linear_part)
-    bent = context.read(context.compute(rectified(context.read(held)), "part"))
-    return plus(context, linear_part, multiply(bent, rest) or bent)
-
-
-def leaky_relu(context: Context, node: torch.fx.Node) -> Value:
-    """Lower leaky_relu."""
-    slope = float(argument(node, 1, "negative_slope", 0.01))
-    return leaky(context, node.args[0], as_tensor(slope, tuple(context.get(node.args[0]).shape)))
-
-
-def prelu(context: Context, node: torch.fx.Node) -> Value:
-    """Lower prelu: a slope per channel."""
-    slope = context.get(node.args[1])
-    if not isinstance(slope, torch.Tensor):
-        raise Refused("prelu with a computed slope", "make the slope a parameter")
-    shape = tuple(context.get(node.args[0]).shape)
-    along = slope.reshape(-1, *([1] * (len(shape) - 2))) if len(shape) > 1 else slope
-    return leaky(context, node.args[0], as_tensor(along, shape))
-
-
-def absolute(context: Context, node: torch.fx.Node) -> Value:
-    """Lower abs: ``2 * relu(x) - x``."""
-    held = context.strided(node.args[0])
-    return plus(context, _sum_of(rectified(context.read(held, scale=2.0))), context.read(held, scale=-1.0))
-
-
-def greater(context: Context, left: Any, right: Any, shape: tuple[int, ...]) -> Sum:
-    """Give ``max(left, right) = relu(left - right) + right``."""
-    first, second = context.strided(left), context.strided(right)
-    difference = plus(context, context.read(first, shape), context.read(second, shape, scale=-1.0))
-    return plus(context, _sum_of(rectified(difference)), context.read(second, shape))
-
-
-def maximum(context: Context, node: torch.fx.Node) -> Value:
-    """Lower maximum of two tensors."""
-    return greater(context, node.args[0], node.args[1], context.shape())
-
-
-def minimum(context: Context, node: torch.fx.Node) -> Value:
-    """Lower minimum: ``right - relu(right - left)``."""
-    shape = context.shape()
-    first, second = context.strided(node.args[0]), context.strided(node.args[1])
-    difference = plus(context, context.read(second, shape), context.read(first, shape, scale=-1.0))
-    return plus(context, context.read(second, shape), negated(context, _sum_of(rectified(difference))))
-
-
 def batch_norm(context: Context, node: torch.fx.Node) -> Value:
     """Lower batch_norm in evaluation mode: a scale and a shift per channel."""
     weight, bias, mean, variance = (context.get(item) for item in node.args[1:5])
@@ -358,7 +207,9 @@ def batch_norm(context: Context, node: torch.fx.Node) -> Value:
     full = shift.reshape(channel)
     if isinstance(scaled_value, Mosaic):
         wide = full.expand(scaled_value.shape)
-        return replace(scaled_value, parts=tuple((region, add_constant(part, region.of_tensor(wide))) for region, part in scaled_value.parts))
+        return replace(
+            scaled_value, parts=tuple((region, add_constant(part, region.of_tensor(wide))) for region, part in scaled_value.parts)
+        )
     if isinstance(scaled_value, Sum):
         return add_constant(scaled_value, full.expand(scaled_value.shape))
     raise Refused("batch norm of this value", "apply it to the result of a convolution or a linear layer")

@@ -93,7 +93,9 @@ class Context:
         elif isinstance(value, Lookup):
             made = value.strided(self.emitter, name)
         else:
-            margins = self.borders.of(argument, len(value.shape)) if isinstance(argument, torch.fx.Node) else (NO_MARGIN,) * len(value.shape)
+            margins = (
+                self.borders.of(argument, len(value.shape)) if isinstance(argument, torch.fx.Node) else (NO_MARGIN,) * len(value.shape)
+            )
             made = self.compute(value, name, margins)
         if isinstance(argument, torch.fx.Node):
             self.values[argument] = made

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -100,7 +101,9 @@ class Emitter:
     def _constant_dot(self, value: Sum, source: str) -> Dot:
         zero = row_major(self.builder.add_weight("zero", np.zeros(())).name, ())
         shape = value.shape
-        return scaled(replace(zero, axes=tuple((Factor(size, 0),) for size in shape), margins=(NO_MARGIN,) * len(shape)), 1.0, source=source).dots[0]
+        return scaled(
+            replace(zero, axes=tuple((Factor(size, 0),) for size in shape), margins=(NO_MARGIN,) * len(shape)), 1.0, source=source
+        ).dots[0]
 
     def _emit(self, dot: Dot, dest: Strided, *, bias: torch.Tensor | None, accumulate: bool, relu: bool) -> None:
         nest = self._nest(dot, dest, bias)
@@ -238,9 +241,9 @@ def refine(size: int, axes: Sequence[Axis]) -> list[int] | None:
             inner *= factor.size
             points.add(inner)
     ordered = sorted(points)
-    if any(high % low for low, high in zip(ordered, ordered[1:], strict=False)):
+    if any(high % low for low, high in itertools.pairwise(ordered)):
         return None
-    return [high // low for low, high in zip(ordered, ordered[1:], strict=False)][::-1] or [1]
+    return [high // low for low, high in itertools.pairwise(ordered)][::-1] or [1]
 
 
 def _cut(axis: Axis | None, sizes: Sequence[int]) -> list[Factor]:
@@ -323,7 +326,7 @@ def _join_pairs(dots: Sequence[Dot]) -> list[Dot]:
     joined: list[Dot] = []
     for members in groups.values():
         members = sorted(members, key=lambda dot: dot.a.offset)
-        steps = {second.a.offset - first.a.offset for first, second in zip(members, members[1:], strict=False)}
+        steps = {second.a.offset - first.a.offset for first, second in itertools.pairwise(members)}
         if len(members) == 1 or len(steps) != 1 or 0 in steps:
             joined.extend(members)
             continue

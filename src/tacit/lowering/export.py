@@ -89,7 +89,7 @@ def _flatten(exported: torch.export.ExportedProgram) -> Traced:
         else:
             tensor = exported.state_dict[name] if name in exported.state_dict else exported.constants[name]
             constants[node], names[node] = tensor.detach(), name
-    nodes = tuple(node for node in exported.graph.nodes if node.op not in ("placeholder", "output"))
+    nodes = tuple(node for node in exported.graph.nodes if node.op not in ("placeholder", "output") and node.meta.get("val") is not None)
     output = next(node for node in exported.graph.nodes if node.op == "output")
     return Traced(nodes, tuple(inputs), constants, names, tuple(output.args[0]))
 
@@ -104,7 +104,7 @@ def line_of(node: torch.fx.Node) -> str:
     """Give ``file:line`` of the person's own code, the innermost frame outside torch."""
     frames = re.findall(r'File "([^"]+)", line (\d+)', node.meta.get("stack_trace") or "")
     own = [(file, line) for file, line in frames if "/torch/" not in file.replace("\\", "/")]
-    file, line = (own or frames or [("", "")])[-1]
+    file, line = own[-1] if own else ("", "")
     return f"{Path(file).name}:{line}" if file else ""
 
 

@@ -50,8 +50,8 @@ class Lookup:
         if ids is None:
             return None
         if all(size == 1 or stride == 0 for size, stride in zip(self.table.shape[1:], self.table.stride()[1:], strict=True)):
-            flat = self.table[(slice(None), *([0] * (self.table.dim() - 1)))]
-            return Lookup(ids, flat.reshape(self.limit, *([1] * len(ids.shape))).expand(self.limit, *ids.shape))
+            flat = _narrow_broadcast(self.table).reshape(self.limit, *([1] * len(ids.shape)))
+            return Lookup(ids, flat.expand(self.limit, *ids.shape))
         return Lookup(ids, torch.vmap(tensor)(self.table))
 
     def embed(self, weight: torch.Tensor) -> Lookup:
@@ -64,7 +64,7 @@ class Lookup:
 
     def strided(self, emitter: Emitter, name: str) -> Strided:
         """Give the value as a view of a weight whose row the integer picks."""
-        table = squeeze_uniform(_narrow_broadcast(self.table.double())) if self.table.numel() < 1 << 22 else _narrow_broadcast(self.table.double())
+        table = squeeze_uniform(_narrow_broadcast(self.table).double())
         if table.shape[0] == 1:
             table = table.expand(self.limit, *table.shape[1:])
         kept = [size for size in table.shape[1:] if size > 1]

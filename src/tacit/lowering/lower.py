@@ -69,7 +69,11 @@ def lower_module(
     was_training = module.training
     module.eval()
     try:
-        arrays = sample_arrays(inputs, batch=SAMPLES) if samples is None else tuple(_as_input(a, s) for a, s in zip(samples, inputs, strict=True))
+        arrays = (
+            sample_arrays(inputs, batch=SAMPLES)
+            if samples is None
+            else tuple(_as_input(a, s) for a, s in zip(samples, inputs, strict=True))
+        )
         traced = trace(module, inputs)
         with torch.no_grad():
             expected = _checked_batch(module, arrays)
@@ -194,7 +198,10 @@ def _value(context: Context, node: torch.fx.Node, symbolic: set[torch.fx.Node]) 
 
 
 #: Operations that would run on a table of integers but mean something else there.
-_NOT_ELEMENTWISE = frozenset(name for name, rule in RULES.items() if rule.__module__.endswith((".shapes", ".pooling", ".products"))) | {"softmax", "batch_norm"}
+_NOT_ELEMENTWISE = frozenset(name for name, rule in RULES.items() if rule.__module__.endswith((".shapes", ".pooling", ".products"))) | {
+    "softmax",
+    "batch_norm",
+}
 
 
 def _declare_outputs(context: Context) -> None:

@@ -104,7 +104,11 @@ def _assemble(function: Function, knots: Array, values: Array, grid: Array, slop
     constant = float(np.float32(values[0] - slope * knots[0]))
     made = Piecewise(constant, slope, places, bends, 0.0)
     span = knots[-1] - knots[0]
-    points = grid if slopes is None else np.concatenate([np.linspace(knots[0] - span, knots[0], 2001), grid, np.linspace(knots[-1], knots[-1] + span, 2001)])
+    points = (
+        grid
+        if slopes is None
+        else np.concatenate([np.linspace(knots[0] - span, knots[0], 2001), grid, np.linspace(knots[-1], knots[-1] + span, 2001)])
+    )
     error = 0.0
     for start in range(0, len(points), 4096):
         part = points[start : start + 4096]

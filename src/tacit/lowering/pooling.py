@@ -9,11 +9,11 @@ from typing import Any
 import torch
 
 from tacit.lowering import strided as views
-from tacit.lowering.arithmetic import greater
 from tacit.lowering.borders import operation
 from tacit.lowering.context import Context, Refused, Value
 from tacit.lowering.geometry import Pool, argument, pool_geometry, pool_margin, spread
 from tacit.lowering.products import einsum, windows
+from tacit.lowering.rectifiers import greater
 from tacit.lowering.shapes import padded
 from tacit.lowering.strided import NO_MARGIN, Strided, memory_order
 from tacit.lowering.sums import Sum, axis_labels

@@ -59,7 +59,9 @@ def linear(context: Context, node: torch.fx.Node) -> Sum:
     else:
         view = context.strided(node.args[0])
     rows = axis_labels(rank - 1)
-    return einsum(context, view, (*rows, "i"), weight, ("o", "i"), (*((row,) for row in rows), ("o",)), bias, name=context.name_of(node.args[1]))
+    return einsum(
+        context, view, (*rows, "i"), weight, ("o", "i"), (*((row,) for row in rows), ("o",)), bias, name=context.name_of(node.args[1])
+    )
 
 
 def einsum(
@@ -132,7 +134,13 @@ def convolve(
     axes = len(geometry.kernel)
     for axis in reversed(range(axes)):
         view = windows(
-            context, view, axis + 2, count=geometry.out[axis], stride=geometry.stride[axis], taps=geometry.kernel[axis], step=geometry.dilation[axis]
+            context,
+            view,
+            axis + 2,
+            count=geometry.out[axis],
+            stride=geometry.stride[axis],
+            taps=geometry.kernel[axis],
+            step=geometry.dilation[axis],
         )
     positions, taps = axis_labels(axes, "p"), axis_labels(axes, "k")
     interleaved = tuple(itertools.chain.from_iterable(zip(positions, taps, strict=True)))
@@ -144,8 +152,10 @@ def convolve(
         return einsum(context, view, ("n", "c", *interleaved), weight, ("o", "c", *taps), out, full_bias, name=name, order=order)
     split = _split_channels(context, view, groups)
     grouped = weight.reshape(groups, -1, *weight.shape[1:])
-    out = (("n",), ("g", "o"), *((position,) for position in positions))
-    return einsum(context, split, ("n", "g", "c", *interleaved), grouped, ("g", "o", "c", *taps), out, full_bias, name=name, order=order)
+    grouped_out: tuple[Labels, ...] = (("n",), ("g", "o"), *((position,) for position in positions))
+    return einsum(
+        context, split, ("n", "g", "c", *interleaved), grouped, ("g", "o", "c", *taps), grouped_out, full_bias, name=name, order=order
+    )
 
 
 def _split_channels(context: Context, view: Strided, groups: int) -> Strided:
@@ -293,7 +303,9 @@ def embedding(context: Context, node: torch.fx.Node) -> Lookup:
     """Lower embedding: the integers pick the rows of the table."""
     weight, indices = context.get(node.args[0]), context.get(node.args[1])
     if not isinstance(indices, Lookup):
-        raise Refused("an embedding of computed indices", "embed an integer input (`limit` in its array), or arithmetic on it with constants")
+        raise Refused(
+            "an embedding of computed indices", "embed an integer input (`limit` in its array), or arithmetic on it with constants"
+        )
     if not isinstance(weight, torch.Tensor):
         raise Refused("an embedding with a computed table", "make the table a parameter")
     greatest = int(indices.table.max())
@@ -303,4 +315,3 @@ def embedding(context: Context, node: torch.fx.Node) -> Lookup:
             f"make the table {greatest + 1} rows or lower the limit of the input",
         )
     return indices.embed(weight.detach())
-

@@ -25,10 +25,32 @@ _FIXED: dict[str, Range] = {
     "abs": (0.0, math.inf),
     "square": (0.0, math.inf),
 }
-_KEEPS = {
-    "dropout", "contiguous", "clone", "view", "reshape", "permute", "transpose", "slice", "select", "flatten", "unsqueeze", "squeeze", "expand",
-    "max_pool1d", "max_pool2d", "adaptive_avg_pool1d", "adaptive_avg_pool2d", "mean", "amax", "amin", "upsample_nearest1d", "upsample_nearest2d",
-}  # fmt: skip
+_KEEPS = frozenset(
+    [
+        "dropout",
+        "contiguous",
+        "clone",
+        "view",
+        "reshape",
+        "permute",
+        "transpose",
+        "slice",
+        "select",
+        "flatten",
+        "unsqueeze",
+        "squeeze",
+        "expand",
+        "max_pool1d",
+        "max_pool2d",
+        "adaptive_avg_pool1d",
+        "adaptive_avg_pool2d",
+        "mean",
+        "amax",
+        "amin",
+        "upsample_nearest1d",
+        "upsample_nearest2d",
+    ]
+)
 
 
 def find_ranges(nodes: Iterable[torch.fx.Node]) -> dict[torch.fx.Node, Range]:

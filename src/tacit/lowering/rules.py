@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from tacit.lowering import approximation, arithmetic, pooling, products, shapes
+from tacit.lowering import approximation, arithmetic, pooling, products, rectifiers, shapes
 from tacit.lowering.context import Context
 
 Rule = Callable[[Context, torch.fx.Node], Any]
@@ -41,26 +41,26 @@ RULES: Mapping[str, Rule] = {
     "neg": arithmetic.neg,
     "square": arithmetic.power,
     "pow": approximation.power,
-    "relu": arithmetic.relu,
-    "relu_": arithmetic.relu,
-    "relu6": arithmetic.clamp,
-    "relu6_": arithmetic.clamp,
-    "clamp": arithmetic.clamp,
-    "clamp_": arithmetic.clamp,
-    "clamp_min": arithmetic.clamp,
-    "clamp_max": arithmetic.clamp,
-    "hardtanh": arithmetic.clamp,
-    "hardtanh_": arithmetic.clamp,
-    "hardsigmoid": arithmetic.hardsigmoid,
-    "hardsigmoid_": arithmetic.hardsigmoid,
-    "hardswish": arithmetic.hardswish,
-    "hardswish_": arithmetic.hardswish,
-    "leaky_relu": arithmetic.leaky_relu,
-    "leaky_relu_": arithmetic.leaky_relu,
-    "prelu": arithmetic.prelu,
-    "abs": arithmetic.absolute,
-    "maximum": arithmetic.maximum,
-    "minimum": arithmetic.minimum,
+    "relu": rectifiers.relu,
+    "relu_": rectifiers.relu,
+    "relu6": rectifiers.clamp,
+    "relu6_": rectifiers.clamp,
+    "clamp": rectifiers.clamp,
+    "clamp_": rectifiers.clamp,
+    "clamp_min": rectifiers.clamp,
+    "clamp_max": rectifiers.clamp,
+    "hardtanh": rectifiers.clamp,
+    "hardtanh_": rectifiers.clamp,
+    "hardsigmoid": rectifiers.hardsigmoid,
+    "hardsigmoid_": rectifiers.hardsigmoid,
+    "hardswish": rectifiers.hardswish,
+    "hardswish_": rectifiers.hardswish,
+    "leaky_relu": rectifiers.leaky_relu,
+    "leaky_relu_": rectifiers.leaky_relu,
+    "prelu": rectifiers.prelu,
+    "abs": rectifiers.absolute,
+    "maximum": rectifiers.maximum,
+    "minimum": rectifiers.minimum,
     "batch_norm": arithmetic.batch_norm,
     # nothing at run time
     "dropout": arithmetic.same,

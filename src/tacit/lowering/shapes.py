@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -279,7 +280,7 @@ def _gathered_rows(context: Context, operand: Any, axis: int, positions: list[in
     view = context.strided(operand)
     size = view.shape[axis]
     positions = [position % size for position in positions]
-    steps = {second - first for first, second in zip(positions, positions[1:], strict=False)} or {1}
+    steps = {second - first for first, second in itertools.pairwise(positions)} or {1}
     step = steps.pop()
     if not steps and step > 0:
         return narrow(context, view, axis, positions[0], len(positions), step)

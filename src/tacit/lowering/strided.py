@@ -135,7 +135,7 @@ def reshape(view: Strided, shape: Sequence[int]) -> Strided | None:
                 end_left += 1
             else:
                 end_right += 1
-        pieces = split_factors([factor for axis in view.axes[left:end_left] for factor in axis], shape[right:end_right])
+        pieces = split_factors(tidy(tuple(factor for axis in view.axes[left:end_left] for factor in axis)), shape[right:end_right])
         if pieces is None:
             return None
         axes.extend(tidy(piece) for piece in pieces)
@@ -144,7 +144,9 @@ def reshape(view: Strided, shape: Sequence[int]) -> Strided | None:
     return replace(view, axes=tuple(axes), margins=tuple(margins))
 
 
-def _with_axis(view: Strided, axis: int, factors: Axis, *, start: int = 0, index_start: int = 0, margin: tuple[int, int] = NO_MARGIN) -> Strided:
+def _with_axis(
+    view: Strided, axis: int, factors: Axis, *, start: int = 0, index_start: int = 0, margin: tuple[int, int] = NO_MARGIN
+) -> Strided:
     axes = (*view.axes[:axis], factors, *view.axes[axis + 1 :])
     margins = (*view.margins[:axis], margin, *view.margins[axis + 1 :])
     rows = replace(view.rows, offset=view.rows.offset + index_start) if view.rows else None
@@ -201,7 +203,9 @@ def drop_axis(view: Strided, axis: int) -> Strided:
 
 def insert_axis(view: Strided, axis: int, factors: Axis = ()) -> Strided:
     """Add an axis before `axis` (of size 1 unless factors are given)."""
-    return replace(view, axes=(*view.axes[:axis], factors, *view.axes[axis:]), margins=(*view.margins[:axis], NO_MARGIN, *view.margins[axis:]))
+    return replace(
+        view, axes=(*view.axes[:axis], factors, *view.axes[axis:]), margins=(*view.margins[:axis], NO_MARGIN, *view.margins[axis:])
+    )
 
 
 def expand(view: Strided, shape: Sequence[int]) -> Strided:

@@ -37,7 +37,9 @@ class Dot:
     def pointwise(self) -> bool:
         """Whether every element of the result is one element of `a` times a constant."""
         one_each = all(len(group) == 1 for group in self.out)
-        return isinstance(self.b, torch.Tensor) and one_each and self.a_labels == self.out_labels and set(self.b_labels) <= set(self.a_labels)
+        return (
+            isinstance(self.b, torch.Tensor) and one_each and self.a_labels == self.out_labels and set(self.b_labels) <= set(self.a_labels)
+        )
 
     @property
     def out_labels(self) -> Labels:
