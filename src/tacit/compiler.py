@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,7 @@ from tacit.search.running import Stop
 from tacit.search.schedule import Plan
 from tacit.search.search import CHECKPOINT, DECISION, TRIALS, Examined, Found, Search
 from tacit.search.training import Task
+from tacit.signature.base import ArraySpec
 from tacit.skeletons.choices import Choice
 from tacit.skeletons.table import check_settings, skeleton_for
 
@@ -133,6 +135,7 @@ def check_examples(program: Program) -> None:
 
 def _examine(network: nn.Module, program: Program, train: Examples, evaluated: int) -> Examined:
     """Lower an untrained network: it is refused before time is spent on it, and its exact costs are known."""
+    _lower_anything()
     begun = time.monotonic()
     graph = _lower(network, program).graph
     lowering = time.monotonic() - begun
@@ -141,6 +144,12 @@ def _examine(network: nn.Module, program: Program, train: Examples, evaluated: i
     evaluate(graph, some)
     per_example = (time.monotonic() - begun) / max(1, len(some[0]))
     return Examined(costs_of(graph), reserve=1.0 + 1.5 * lowering + 1.25 * per_example * evaluated)
+
+
+@cache
+def _lower_anything() -> None:
+    """Lower the smallest network once: the exporter's first use takes seconds that later ones don't."""
+    lower_module(nn.Linear(1, 1), (ArraySpec("x", (1,), "float32", ("number",)),))
 
 
 def _lower(network: nn.Module, program: Program) -> Lowered:

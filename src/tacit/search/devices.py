@@ -33,6 +33,6 @@ def multiplies_bfloat16(device: torch.device) -> bool:
     measurement, so that equal runs stay equal.
     """
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported()
+        return bool(torch.cuda.is_bf16_supported())
     probe = getattr(torch.cpu, "_is_amx_tile_supported", None)
     return device.type == "cpu" and probe is not None and bool(probe())

@@ -21,7 +21,8 @@ class Recipe:
     augment: names in `tacit.search.augmentation.AUGMENTATIONS`, or None for those that are safe for the type of the input.
     augment_from: fewer planned epochs than this train without augmentation. plain_tail: the last fraction of the steps is not
     augmented. balance: weigh classes by inverse frequency (None: when the goal is not accuracy). precision: float32, bfloat16
-    or None (bfloat16 where the machine multiplies it in hardware). clip: greatest norm of the gradient (0: no limit). approximate: greatest error with which functions other than ReLU may be lowered (None: refused).
+    or None (bfloat16 where the machine multiplies it in hardware). clip: greatest norm of the gradient (0: no limit).
+    approximate: greatest error with which functions other than ReLU may be lowered (None: they are refused).
     """
 
     optimiser: str = "sgd"
@@ -57,9 +58,8 @@ def recipe_for(signature: Signature, overrides: Mapping[str, Any], *, examples: 
     Raises: ConfigError naming every unknown key and every value of a wrong type.
     """
     values: dict[str, Any] = dict(BY_KIND.get(signature.input.kind, {}))
-    if signature.input.kind == "image" and examples < 10_000:
-        # Small sets: smaller batches give enough steps, and more passes are cheap.
-        values |= {"batch": 64, "learning_rate": 0.1, "epochs": 100}
+    if signature.input.kind == "image":
+        values |= _image_batch(examples)
     known = {field.name: field for field in dataclasses.fields(Recipe)}
     problems = []
     for key, value in overrides.items():
@@ -73,6 +73,15 @@ def recipe_for(signature: Signature, overrides: Mapping[str, Any], *, examples: 
         raise ConfigError("\n".join(["the training recipe has problems", *(f"  - {text}" for text in problems)]))
     recipe = Recipe(**values)
     return dataclasses.replace(recipe, batch=max(2, min(recipe.batch, examples)))
+
+
+def _image_batch(examples: int) -> dict[str, Any]:
+    """Give batch, rate and passes: a small set needs small batches for enough steps, and can be passed over more often."""
+    if examples >= 20_000:
+        return {"batch": 256, "learning_rate": 0.4}
+    if examples >= 5_000:
+        return {"batch": 128, "learning_rate": 0.2, "epochs": 60}
+    return {"batch": 64, "learning_rate": 0.1, "epochs": 100}
 
 
 def _fits(value: Any, annotation: str) -> bool:

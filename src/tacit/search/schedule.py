@@ -53,7 +53,7 @@ class Progress:
     def restore(cls, state: dict[str, object]) -> Progress:
         """Continue from `state()`."""
         progress = cls([])
-        progress.plan = [tuple(entry) for entry in state["plan"]]  # type: ignore[attr-defined, misc]
+        progress.plan = [tuple(entry) for entry in state["plan"]]  # type: ignore[attr-defined]
         progress._coming = [tuple(entry) for entry in state["coming"]]  # type: ignore[attr-defined]
         progress.step, progress.left = int(state["step"]), int(state["left"])  # type: ignore[call-overload]
         progress.fraction = float.fromhex(str(state["fraction"]))

@@ -159,8 +159,8 @@ class Search:
     def _within_limits(self, options: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Keep the options whose exact costs are within the budget. Raises: BudgetError with the nearest one."""
         budget = self.budget
-        limits = {"macs": budget.macs, "weight_bytes": budget.weight_bytes, "arena_bytes": budget.arena_bytes}
-        limits = {name: limit for name, limit in limits.items() if limit is not None}
+        given = {"macs": budget.macs, "weight_bytes": budget.weight_bytes, "arena_bytes": budget.arena_bytes}
+        limits = {name: limit for name, limit in given.items() if limit is not None}
         if not limits:
             return options
         costs = [self.examine(self.network(option), option).costs for option in options]
@@ -168,9 +168,11 @@ class Search:
         if not kept:
             name, limit = next(iter(limits.items()))
             nearest = min(range(len(options)), key=lambda place: max(costs[place][key] / most for key, most in limits.items()))
+            wanted = ", ".join(f"{most:,} {key}" for key, most in limits.items())
+            has = ", ".join(f"{costs[nearest][key]:,} {key}" for key in limits)
             raise BudgetError(
-                f"expected a network of at most {', '.join(f'{most:,} {key}' for key, most in limits.items())}, got none among {len(options)}",
-                cause=f"the nearest, {options[nearest]}, has {', '.join(f'{costs[nearest][key]:,} {key}' for key in limits)}",
+                f"expected a network of at most {wanted}, got none among {len(options)}",
+                cause=f"the nearest, {options[nearest]}, has {has}",
                 fix=f"raise `budget.{name}` above {limit:,}, or set smaller values under [skeleton]",
             )
         return kept

@@ -181,5 +181,5 @@ def fixed_front(network: nn.Module, data: Columns, *, batch: int = 256) -> Colum
     with torch.inference_mode():
         parts = [front(*arrays) for arrays, _ in data.batches(batch)]
     spec = network.front_spec
-    made = torch.cat(parts).clone() if parts else torch.zeros((0, *spec.shape), device=data.targets.device)  # type: ignore[union-attr, misc]
+    made = torch.cat(parts).clone() if parts else torch.zeros((0, *spec.shape), device=data.targets.device)  # type: ignore[misc]
     return Columns((spec,), (made,), data.targets)  # type: ignore[arg-type]

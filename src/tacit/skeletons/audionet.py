@@ -29,11 +29,17 @@ def mel_filters(bands: int, *, window: int, rate: int) -> np.ndarray:
     rise = (bins[None] - edges[:-2, None]) / (edges[1:-1] - edges[:-2])[:, None]
     fall = (edges[2:, None] - bins[None]) / (edges[2:] - edges[1:-1])[:, None]
     triangles = np.maximum(0.0, np.minimum(rise, fall))
-    return (triangles / np.maximum(triangles.sum(1, keepdims=True), 1e-9)).astype(np.float32)
+    normal: np.ndarray = (triangles / np.maximum(triangles.sum(1, keepdims=True), 1e-9)).astype(np.float32)
+    return normal
 
 
 class LogMel(nn.Module):
     """int16-valued samples float32[batch, sample] -> float32[batch, band, frame]."""
+
+    waves: Tensor
+    filters: Tensor
+    knots: Tensor
+    bends: Tensor
 
     def __init__(self, *, rate: int, bands: int, window: int, hop: int) -> None:
         super().__init__()
@@ -52,12 +58,12 @@ class LogMel(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Give the interpolated logarithm of the mel spectrum, about 0 for silence and 11.5 for full scale."""
-        spectrum = nn.functional.conv1d(x.unsqueeze(1), self.waves, stride=self.hop)  # type: ignore[arg-type]
+        spectrum = nn.functional.conv1d(x.unsqueeze(1), self.waves, stride=self.hop)
         magnitude = torch.relu(spectrum) + torch.relu(-spectrum)
         real, imaginary = magnitude.chunk(2, dim=1)
-        mel = nn.functional.conv1d(real + imaginary, self.filters)  # type: ignore[arg-type]
+        mel = nn.functional.conv1d(real + imaginary, self.filters)
         above = torch.relu(mel.unsqueeze(3) - self.knots)
-        return above @ self.bends  # type: ignore[operator, no-any-return]
+        return above @ self.bends
 
 
 class AudioNet(nn.Module):
@@ -72,7 +78,7 @@ class AudioNet(nn.Module):
         self.front = LogMel(rate=rate, bands=bands, window=window, hop=hop)
         frames = (spec.shape[0] - window) // hop + 1
         self.front_spec = ArraySpec("mel", (bands, frames), "float32", ("channel", "time"))
-        layers: list[nn.Module] = [nn.BatchNorm1d(bands), ConvNormRelu(bands, width, spatial=1, kernel=5)]
+        layers: list[nn.Module] = [nn.BatchNorm2d(bands), ConvNormRelu(bands, width, spatial=1, kernel=5)]
         for stage in range(3):
             wide = width * (1 if stage == 0 else 2)
             layers += [Residual(wide, spatial=1, kernel=3) for _ in range(depth)]
@@ -83,7 +89,7 @@ class AudioNet(nn.Module):
 
     def behind_front(self, x: Tensor) -> Tensor:
         """float32[batch, band, frame] -> scores float32[batch, score]."""
-        scores: Tensor = self.head(self.dropout(self.body(x).mean(dim=2)))
+        scores: Tensor = self.head(self.dropout(self.body(x.unsqueeze(2)).mean(dim=(2, 3))))
         return scores
 
     def forward(self, x: Tensor) -> Tensor:

@@ -50,11 +50,10 @@ class ConvNet(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Scores float32[batch, score]."""
         x = self.standardise(x)
-        if self.spatial == 2:
-            x = x.permute(0, 3, 1, 2)
-        x = self.body(x)
-        x = x.mean(dim=(2, 3) if self.spatial == 2 else 2)
-        return self.head(self.dropout(x))
+        x = x.permute(0, 3, 1, 2) if self.spatial == 2 else x.unsqueeze(2)
+        x = self.body(x).mean(dim=(2, 3))
+        scores: Tensor = self.head(self.dropout(x))
+        return scores
 
 
 def build_2d(signature: Signature, *, width: int = 32, depth: int = 1, kernel: int = 3, dropout: float = 0.0) -> nn.Module:

@@ -97,21 +97,31 @@ class Residual(nn.Module):
 
 
 class ConvNormRelu(nn.Module):
-    """Convolution without bias, batch norm, ReLU: one matmul instruction once lowered."""
+    """Convolution without bias, batch norm, ReLU: one matmul instruction once lowered.
+
+    With one spatial axis the array is float32[batch, channel, 1, time]: a picture of one row, since training knows fast
+    kernels (channels last) for pictures alone.
+    """
 
     def __init__(
         self, inputs: int, outputs: int, *, spatial: int, kernel: int = 3, stride: int = 1, padding: int | None = None, relu: bool = True
     ) -> None:
         super().__init__()
-        conv = nn.Conv2d if spatial == 2 else nn.Conv1d
-        norm = nn.BatchNorm2d if spatial == 2 else nn.BatchNorm1d
         around = (kernel - 1) // 2 if padding is None else padding
-        self.conv = conv(inputs, outputs, kernel, stride=stride, padding=around, bias=False)
-        self.norm = norm(outputs)
+        plane = spatial == 2
+        self.conv = nn.Conv2d(
+            inputs,
+            outputs,
+            (kernel if plane else 1, kernel),
+            stride=(stride if plane else 1, stride),
+            padding=(around if plane else 0, around),
+            bias=False,
+        )
+        self.norm = nn.BatchNorm2d(outputs)
         self.relu = relu
 
     def forward(self, x: Tensor) -> Tensor:
-        """float32[batch, channel, ...] -> float32[batch, channel, ...]."""
+        """float32[batch, channel, row, column] -> float32[batch, channel, row, column]."""
         y = self.norm(self.conv(x))
         return torch.relu(y) if self.relu else y
 

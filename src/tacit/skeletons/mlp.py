@@ -23,7 +23,7 @@ class RowNet(nn.Module):
         specs = signature.input.arrays
         floats = [spec for spec in specs if spec.limit is None]
         self.numbers = floats[0].shape[0] if floats else 0
-        (categories,) = [spec for spec in specs if spec.limit is not None] or [None]
+        categories = next((spec for spec in specs if spec.limit is not None), None)
         self.categories = categories.shape[0] if categories is not None else 0
         embedded = 0
         if categories is not None and categories.limit is not None:
