@@ -235,3 +235,16 @@ def test_overflow_is_infinity_without_a_warning(recwarn: pytest.WarningsRecorder
     out = Interpreter(graph)([np.full((1, 784), 3e38)])[0]
     assert not np.isfinite(out).all()
     assert len(recwarn) == 0
+
+
+def test_a_batch_of_none_is_refused() -> None:
+    for call in (lambda: Interpreter(embedding_net(), batch=0), lambda: evaluate(embedding_net(), [np.zeros((3, 4), int)], batch=0)):
+        with pytest.raises(InputError, match="expected a batch of at least 1, got 0"):
+            call()
+
+
+def test_a_last_chunk_of_integers_is_filled_up_and_cut_off() -> None:
+    graph = embedding_net()
+    tokens = np.random.default_rng(0).integers(0, 7, (7, 4))
+    expected = graph.weights["table"][tokens].mean(1)
+    np.testing.assert_allclose(evaluate(graph, [tokens], batch=3)[0], expected, rtol=0, atol=1e-6)

@@ -31,6 +31,8 @@ class Interpreter:
     """
 
     def __init__(self, graph: Graph, *, batch: int = 1) -> None:
+        if batch < 1:
+            raise InputError(f"expected a batch of at least 1, got {batch}")
         verify(graph)
         self.graph, self.batch = graph, batch
         plan = plan_memory(graph)
@@ -208,6 +210,8 @@ def evaluate(graph: Graph, inputs: Sequence[npt.ArrayLike], *, batch: int = 256)
         raise InputError(f"expected inputs of equally many examples, got {[list(array.shape) for array in arrays]}")
     count = counts.pop()
     outputs = [np.empty((count, *buffer.shape), np.float32) for buffer in graph.of_kind("output")]
+    if batch < 1:
+        raise InputError(f"expected a batch of at least 1, got {batch}")
     if count == 0:
         return outputs
     fits = max(1, ARENA_BYTES // max(1, plan_memory(graph).elements * 4))

@@ -22,7 +22,7 @@ import numpy as np
 from tacit.ir.contraction import Array, Axis, Contraction, Operand, pieces
 
 Step = Callable[[], object]
-Way = tuple[float, Callable[[], None]]
+Way = tuple[Callable[[], float], Callable[[], None]]  # an estimate of its time, and what adds its steps
 SCRATCH = 1 << 19  # elements of scratch for one piece of an instruction: 2 MB stays in a second-level cache
 ZERO = np.zeros((), np.float32)
 
@@ -40,6 +40,7 @@ class Workspace:
     _scratch: dict[str, Array] = field(default_factory=dict)
     _packed: dict[tuple[object, ...], Array] = field(default_factory=dict)
     _chosen: dict[tuple[object, ...], int] = field(default_factory=dict)
+    _uniform: dict[tuple[object, ...], float | None] = field(default_factory=dict)
 
     def scratch(self, slot: str, extents: list[int]) -> Array:
         """Give a contiguous array in a slot; two arrays of one slot share memory."""
@@ -64,17 +65,31 @@ class Workspace:
         return self._packed[key]
 
     def choose(self, problem: Contraction, ways: list[Way]) -> Callable[[], None]:
-        """Give the cheapest way; equal problems get the same one."""
-        key = (problem.axes, problem.a.constant, problem.b.constant, problem.accumulate, problem.relu, problem.bias is None)
+        """Give the cheapest way; equal problems get the same one without another estimate."""
+        factors = self.uniform(problem, "a"), self.uniform(problem, "b")
+        key = (problem.axes, problem.a.constant, problem.b.constant, factors, problem.accumulate, len(ways))
         if key not in self._chosen:
-            self._chosen[key] = min(range(len(ways)), key=lambda way: ways[way][0])
+            self._chosen[key] = min(range(len(ways)), key=lambda way: ways[way][0]())
         return ways[self._chosen[key]][1]
+
+    def uniform(self, problem: Contraction, side: str) -> float | None:
+        """Give the value of a constant factor if it is one number everywhere."""
+        operand: Operand = getattr(problem, side)
+        if not operand.constant:
+            return None
+        axes = tuple((axis.extent, getattr(axis, side)) for axis in problem.axes if getattr(axis, side) != 0)
+        key = (id(operand.storage), operand.offset, axes)
+        if key not in self._uniform:
+            values = operand.view([extent for extent, _ in axes], [stride for _, stride in axes])
+            first = values[(0,) * values.ndim]
+            self._uniform[key] = float(first) if bool((values == first).all()) else None
+        return self._uniform[key]
 
 
 def prepare(problem: Contraction, work: Workspace) -> None:
     """Add the steps that compute a contraction in normal form."""
     for piece in pieces(problem, SCRATCH):
-        ways: list[Way] = [(_blas_time(variant), partial(_blas, variant, work)) for variant in _variants(piece)]
+        ways: list[Way] = [(partial(_blas_time, variant), partial(_blas, variant, work)) for variant in _variants(piece)]
         ways += _elementwise_ways(piece, work)
         work.choose(piece, ways)()
 
@@ -99,39 +114,35 @@ def _pass_time(extents: list[int], operands: list[list[int]]) -> float:
     return CALL + count * len(operands) * (NEAR if near else FAR) + count / run * RUN
 
 
-def _uniform(problem: Contraction, side: str) -> float | None:
-    """Give the value of a constant factor if it is one number everywhere."""
-    operand: Operand = getattr(problem, side)
-    if not operand.constant:
-        return None
-    axes = [axis for axis in problem.axes if getattr(axis, side) != 0]
-    values = operand.view([axis.extent for axis in axes], [getattr(axis, side) for axis in axes])
-    first = values.flat[0]
-    return float(first) if bool((values == first).all()) else None
-
-
 def _elementwise_ways(problem: Contraction, work: Workspace) -> list[Way]:
-    outer, inner = _as_written(problem), problem.role("inner")
-    count = problem.count("inner")
-    extents = [axis.extent for axis in outer]
+    count, size = problem.count("inner"), problem.count("stack", "row", "column")
+    if count > 4096 or count * size > 64 * SCRATCH:
+        return []  # never the cheapest, and a step for each index of the inner axes
+    for side, other in (("a", "b"), ("b", "a")):
+        factor = work.uniform(problem, other)
+        if factor is not None:
+            ways: list[Way] = [(partial(_taps_time, problem, side), partial(_sum_taps, problem, work, side, factor))]
+            if count > 8:
+                ways.append((partial(_reduction_time, problem, side), partial(_reduction, problem, work, side, factor)))
+            return ways
+    return [(partial(_taps_time, problem, None), partial(_taps, problem, work))]
+
+
+def _taps_time(problem: Contraction, side: str | None) -> float:
+    """Estimate one pass for each index of the inner axes: a sum of one factor, or (None) of products of both."""
+    outer = _as_written(problem)
     out = [axis.out for axis in outer]
-    passes = [out, out if problem.a.constant else [axis.a for axis in outer], out if problem.b.constant else [axis.b for axis in outer]]
-    cheapest = count * (CALL + math.prod(extents) * NEAR)
-    if cheapest > 4e6 and cheapest > 40 * _blas_time(problem):
-        return []
-    for factor, side, other in ((_uniform(problem, "b"), "a", 2), (_uniform(problem, "a"), "b", 1)):
-        if factor is None:
-            continue
-        del passes[other]
-        ways: list[Way] = [(count * _pass_time(extents, passes), partial(_sum_taps, problem, work, side, factor))]
-        if count > 8:
-            whole = _pass_time(
-                [axis.extent for axis in outer + inner],
-                [[getattr(axis, side) for axis in outer + inner], [axis.out for axis in outer + inner]],
-            )
-            ways.append((2 * CALL + whole, partial(_reduction, problem, work, side, factor)))
-        return ways
-    return [(2 * count * _pass_time(extents, passes), partial(_taps, problem, work))]
+    passes = [out]
+    for name, operand in (("a", problem.a), ("b", problem.b)):
+        if side in (name, None):
+            passes.append(out if operand.constant else [getattr(axis, name) for axis in outer])
+    time = _pass_time([axis.extent for axis in outer], passes)
+    return problem.count("inner") * (time if side else 2 * time)
+
+
+def _reduction_time(problem: Contraction, side: str) -> float:
+    axes = _as_written(problem) + problem.role("inner")
+    return 2 * CALL + _pass_time([axis.extent for axis in axes], [[getattr(axis, side) for axis in axes], [axis.out for axis in axes]])
 
 
 def _as_written(problem: Contraction) -> list[Axis]:
