@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from os import PathLike
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -68,5 +67,5 @@ def _graph(text: str, tensors: dict[str, np.ndarray], keys: dict[str, str]) -> G
 
 def _neighbours(file: Path) -> str | None:
     """Name the `.tacit` files that stand in the same folder."""
-    found: list[Any] = sorted(file.parent.glob("*.tacit")) if file.parent.is_dir() else []
+    found = sorted(path for path in file.parent.glob("*.tacit") if path.is_file())
     return f"`.tacit` files there: {', '.join(path.name for path in found[:5])}" if found else None

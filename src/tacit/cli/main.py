@@ -79,14 +79,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and give its exit code; a mistake of the caller becomes a message, never a traceback."""
     given = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
     as_json = "--json" in given
+    usage = f"tacit {given[0]} --help" if given[0] in COMMANDS else "tacit --help"
     try:
         _refuse_unknown(given)
         code = app(given, prog_name="tacit", standalone_mode=False)
         return code if isinstance(code, int) else 0
     except TacitError as error:
-        return fail(error, as_json=as_json)
+        return fail(error, as_json=as_json, otherwise=usage)
     except _UsageError as error:
-        return fail(_explain(error, given), as_json=as_json)
+        return fail(_explain(error, usage), as_json=as_json, otherwise=usage)
     except KeyboardInterrupt:
         return INTERRUPTED
 
@@ -97,15 +98,14 @@ def _refuse_unknown(given: Sequence[str]) -> None:
         raise UnknownName(f"expected a command, got `{given[0]}`", fix=did_you_mean(given[0], list(COMMANDS)))
 
 
-def _explain(error: Exception, given: Sequence[str]) -> TacitError:
+def _explain(error: Exception, usage: str) -> TacitError:
     """Turn an error of usage into one of the house."""
     message = str(getattr(error, "message", error)).rstrip(".")
     formatted = getattr(error, "format_message", None)
-    command = f"tacit {given[0]}" if given and given[0] in COMMANDS else "tacit"
     near = getattr(error, "possibilities", None)
     if near:
         return TacitError(message, fix=f"did you mean `{sorted(near)[0]}`?")
-    return TacitError(str(formatted() if formatted else message).rstrip("."), fix=f"{command} --help")
+    return TacitError(str(formatted() if formatted else message).rstrip("."), fix=usage)
 
 
 if __name__ == "__main__":

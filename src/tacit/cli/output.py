@@ -22,12 +22,12 @@ def emit(value: Any) -> None:
     print(json.dumps(value, ensure_ascii=False, allow_nan=False, indent=2))
 
 
-def fail(error: TacitError, *, as_json: bool) -> int:
-    """Show an error of a person plainly and give the exit code."""
+def fail(error: TacitError, *, as_json: bool, otherwise: str) -> int:
+    """Show an error of a person plainly and give the exit code; `otherwise` is what to try when the error names nothing."""
     if as_json:
-        lines = {"message": error.message, "cause": error.cause, "try": error.fix}
+        lines = {"message": error.message, "cause": error.cause, "try": error.fix or otherwise}
         emit({"error": {"type": type(error).__name__, **{key: text for key, text in lines.items() if text}}})
-    say(f"error: {error}")
+    say(f"error: {error}" if error.fix else f"error: {error}\ntry: {otherwise}")
     return error.exit_code
 
 

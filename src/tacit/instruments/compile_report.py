@@ -62,7 +62,9 @@ def _suspicious(rows: Any) -> Grid | None:
         (str(row.get("id", "")), str(row.get("label", "")), str(row.get("guess", "")), decimal(row.get("margin"), 2))
         for row in list(rows)[:MOST_SUSPICIOUS]
     )
-    return Grid("labels to look at first: the program is sure of another answer", ("example", "label", "guess", "margin"), shown)
+    return Grid(
+        "labels to look at first: the program disagreed with them while it was trained", ("example", "label", "guess", "margin"), shown
+    )
 
 
 def _facts(evidence: Any) -> list[str]:

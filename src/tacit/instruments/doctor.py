@@ -96,7 +96,8 @@ class Diagnosis:
 def check() -> Diagnosis:
     """Look at versions, packages and tools, and, with torch, compile built-in rows for a few seconds and run the binary."""
     machine = f"{platform.system()} {platform.machine()}"
-    findings = [Finding("python", FOUND, f"{platform.python_version()} on {machine}"), Finding("tacit", FOUND, resolve("tacit:__version__"))]
+    findings = [Finding("python", FOUND, f"{platform.python_version()} on {machine}")]
+    findings.append(Finding("tacit", FOUND, resolve("tacit:__version__")))
     findings += [_package(name, purpose, essential=True) for name, purpose in REQUIRED.items()]
     findings += [_package(name, purpose) for name, purpose in OPTIONAL.items()]
     findings += [_tool(name) for name in TOOLS]
@@ -163,4 +164,4 @@ def trial_program(count: int = 600) -> Program:
     inputs = (sides, np.ones((count, 2), np.uint8))
     targets = (sides[:, 0] > sides[:, 1]).astype(np.int64)
     examples = Examples(signature, ids, inputs, targets, splits, labels_digest="built-in rectangles")
-    return Program("rectangles", signature, examples, (Goal("accuracy", 0.9),), skeleton="mlp", budget=Budget(steps=300))
+    return Program("rectangles", signature, examples, (Goal("accuracy", 0.9),), skeleton="mlp", budget=Budget(steps=100))

@@ -38,10 +38,10 @@ def _flip(axis: str) -> ArrayChange:
 
 
 def _shift(array: np.ndarray, spec: ArraySpec, amount: float, random: np.random.Generator) -> np.ndarray:
-    """Move by up to `amount` of the size along every axis of space or time; the edge is repeated."""
+    """Move by up to `amount` of the size (at least one place) along every axis of space or time; the edge is repeated."""
     moved = array
     for axis, (name, size) in enumerate(zip(spec.axes, spec.shape, strict=True), 1):
-        reach = round(amount * size)
+        reach = min(size - 1, max(1, round(amount * size))) if amount > 0 else 0
         if name in ("row", "column", "time", "sample") and reach:
             by = random.integers(-reach, reach + 1, len(array))
             places = np.clip(np.arange(size) + by[:, np.newaxis], 0, size - 1)

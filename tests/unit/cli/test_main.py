@@ -115,7 +115,7 @@ class Stdin:
 def test_run_reads_stdin(capsys, folder, monkeypatch):
     monkeypatch.setattr(sys, "stdin", Stdin((folder / "white.png").read_bytes()))
     assert tacit(capsys, "run", folder / "bright.tacit", "-")[:2] == (0, "bright\n")
-    monkeypatch.setattr(sys, "stdin", Stdin("one\n\ntwo\n".encode()))
+    monkeypatch.setattr(sys, "stdin", Stdin(b"one\n\ntwo\n"))
     code, out, _ = tacit(capsys, "run", folder / "words.tacit", "-")
     assert code == 0 and [line.split(":")[0] for line in out.splitlines()] == ["line 1", "line 3"]
 
