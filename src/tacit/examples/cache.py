@@ -1,7 +1,8 @@
 """A cache of decoded inputs: ``.tacit/cache/<key>/<n>.npy``, read by memory map, checked, and rebuilt when it is not sound.
 
-The key is the hash of the ids and the input type. An id is the hash of an input, so relabelling keeps the cache, and nothing
-that changes an array can leave it standing. A folder appears under its name only when it is whole; sizes and checksums in
+The key is the hash of the ids, the input type and the names of the packs of media. An id is the hash of an input, so relabelling
+keeps the cache, and nothing that changes an array can leave it standing; packs that are gone are missed at once, not on the day
+when the cache is. A folder appears under its name only when it is whole; sizes and checksums in
 ``manifest.json`` catch what happened to it later.
 """
 
@@ -25,9 +26,9 @@ _FORMAT = 1  # to be raised when a type comes to read the same input differently
 _KEPT = 3  # signatures whose arrays are kept: a person tries sizes and goes back
 
 
-def cache_key(type_: InputType, ids: Sequence[str]) -> str:
-    """Give the key of the decoded inputs of these ids, in this order."""
-    return sha256(canonical_json([_FORMAT, type_.to_json(), list(ids)]).encode())[:24]
+def cache_key(type_: InputType, ids: Sequence[str], packs: Sequence[str] = ()) -> str:
+    """Give the key of the decoded inputs of these ids, in this order, from packs of these names."""
+    return sha256(canonical_json([_FORMAT, type_.to_json(), list(ids), list(packs)]).encode())[:24]
 
 
 def load_cached(directory: Path, key: str, type_: InputType, count: int) -> tuple[np.ndarray, ...] | None:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from tacit.examples.labels import Settled
+from tacit.examples.labels import Settled, natural
 from tacit.examples.probe import ImageFacts, SoundFacts
 from tacit.examples.sources_arrays import looks_like_images
 from tacit.ground.errors import InputError
@@ -117,19 +117,12 @@ def infer_rows(rows: Sequence[dict[str, Any]], columns: Sequence[tuple[str, Lite
         if kind == "category":
             counts = Counter(row[name] for row, own in zip(rows, train, strict=True) if own and row[name] is not None)
             if counts:
-                categories.append((name, tuple(sorted(counts, key=_natural))))
+                categories.append((name, tuple(sorted(counts, key=natural))))
     row_type = Row(numbers=numbers, categories=tuple(categories))
     if numbers:
         row_type = row_type.fitted(row for row, own in zip(rows, train, strict=True) if own)
     why = f"{len(rows):,} rows with {len(numbers)} columns of numbers and {len(categories)} of categories"
     return Inferred(row_type, why)
-
-
-def _natural(value: str) -> tuple[bool, float, str]:
-    try:
-        return (False, float(value), value)
-    except ValueError:
-        return (True, 0.0, value)
 
 
 def infer_output(settled: Settled, train: np.ndarray) -> OutputType:

@@ -68,7 +68,7 @@ def settle(items: Sequence[Item], classes: Sequence[str] = (), *, names_only: bo
         return _classes(names, order, f"the labels are {distinct} different whole numbers")
     names = [_name(value) for value in values]
     # Names keep the order of `classes` where the source gives one.
-    order = tuple(name for name in classes if name in set(names)) if classes else tuple(sorted(set(names), key=_natural))
+    order = tuple(name for name in classes if name in set(names)) if classes else tuple(sorted(set(names), key=natural))
     return _classes(names, order, f"the labels are {len(order)} different names")
 
 
@@ -76,12 +76,17 @@ def _name(value: Any) -> str:
     return category_text(value) or str(value).strip()
 
 
-def _natural(name: str) -> tuple[int, float, str]:
-    """Sort numbers by size before names by letter."""
+def natural(name: str) -> tuple[bool, float, str]:
+    """Give a key that sorts numbers by size, before names by letter.
+
+    >>> sorted(["b", "10", "9", "nan"], key=natural)
+    ['9', '10', 'b', 'nan']
+    """
     try:
-        return (0, float(name), name)
+        number = float(name)
     except ValueError:
-        return (1, 0.0, name)
+        return (True, 0.0, name)
+    return (False, number, name) if math.isfinite(number) else (True, 0.0, name)
 
 
 def _numbers(values: Sequence[Any]) -> list[float] | None:
@@ -108,8 +113,8 @@ def _several(rows: Sequence[Any], how: str) -> tuple[Settled, list[str]]:
     values = []
     for row in rows:
         members = row if isinstance(row, list | tuple) else [row]
-        values.append(sorted({str(part).strip() for part in members if not label_missing(part)}, key=_natural))
+        values.append(sorted({str(part).strip() for part in members if not label_missing(part)}, key=natural))
     counts = Counter(name for row in values for name in row)
-    names = tuple(sorted(counts, key=_natural))
+    names = tuple(sorted(counts, key=natural))
     problems = [] if names else ["expected labels, got only empty lists"]
     return Settled("Labels", values, names, f"the labels are several names per example ({how}), {len(names)} in all"), problems

@@ -16,7 +16,7 @@ import numpy as np
 from tacit.examples.cache import cache_key, load_cached, save_cached
 from tacit.examples.examples import Examples
 from tacit.examples.intake import split_of
-from tacit.examples.media import MEDIA, MediaReader
+from tacit.examples.media import MEDIA, MediaReader, pack_names
 from tacit.examples.splits import SplitRule
 from tacit.examples.store import Record, read_labels
 from tacit.ground.digests import canonical_json, sha256
@@ -68,7 +68,7 @@ def load_inputs(
     directory: Path, type_: InputType, records: Sequence[Record], *, reporter: Reporter | None = None
 ) -> tuple[np.ndarray, ...]:
     """Give the inputs of records as arrays [example, ...], from the cache where it is sound. Raises: InputError."""
-    key = cache_key(type_, [record.id for record in records])
+    key = cache_key(type_, [record.id for record in records], pack_names(directory))
     cached = load_cached(directory, key, type_, len(records))
     if cached is not None:
         return cached

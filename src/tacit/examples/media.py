@@ -109,6 +109,11 @@ class MediaWriter:
                 os.unlink(self._path)
 
 
+def pack_names(directory: Path) -> list[str]:
+    """List the names of the packs of a program directory, sorted; a name stands for the content."""
+    return sorted(path.name for path in (directory / MEDIA).glob("*.zip"))
+
+
 @dataclass(frozen=True, slots=True)
 class _Place:
     pack: int
@@ -122,7 +127,7 @@ class MediaReader:
         self.folder = directory / MEDIA
         self._packs: list[Path] = []
         self._places: dict[str, _Place] = {}
-        for path in sorted(self.folder.glob("*.zip")):
+        for path in (self.folder / name for name in pack_names(directory)):
             try:
                 with zipfile.ZipFile(path) as pack:
                     entries = pack.infolist()

@@ -86,10 +86,14 @@ def _lists_media(tables: list[str]) -> bool:
     return any(name.rpartition("/")[2].lower().startswith(("metadata.", "labels.")) for name in tables)
 
 
+def _files(count: int) -> str:
+    return f"{count:,} files" if count != 1 else "one file"
+
+
 def _flat(place: str, media: list[str]) -> InputError:
     return InputError(
-        f"expected one folder per class, got {len(media):,} files in a single folder - at `{place}`",
-        cause=f"they are called {', '.join(name.rpartition('/')[2] for name in media[:3])} ...",
+        f"expected one folder per class and at least two, got {_files(len(media))} in a single folder - at `{place}`",
+        cause=f"there are {', '.join(media[:3])}{' ...' if len(media) > 3 else ''}",
         fix="make a folder per class; or a labels.csv with the columns path,label beside them; "
         "or, when the label stands in the names, --label '{label}_{group}_{}'",
     )

@@ -91,9 +91,12 @@ def media_root(tree: Tree) -> PurePosixPath:
 
 
 def is_flat(tree: Tree) -> bool:
-    """Say whether media stand together in one folder, so that folders can't be the classes."""
+    """Say whether media stand together in one folder with no other folder beside it, so that folders can't be the classes."""
     folders = {PurePosixPath(name).parent for name in tree.files if media_kind(name)}
-    return len(folders) == 1 and not any(PurePosixPath(name).parent in folders for name in tree.folders)
+    if len(folders) != 1:
+        return False
+    (only,) = folders
+    return all(PurePosixPath(name) in (only, *only.parents) for name in tree.folders)
 
 
 def _one_kind(media: dict[str, str]) -> tuple[Kind, list[str]]:

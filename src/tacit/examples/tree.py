@@ -121,7 +121,7 @@ def open_tree(path: Path) -> Tree:
 
 
 def _is_stray(name: str) -> bool:
-    return name.lower() in STRAY or name.startswith(".") or name == "__MACOSX"
+    return name.lower() in STRAY or name == "__MACOSX" or (name.startswith(".") and name not in (".", ".."))
 
 
 def _fault(info: zipfile.ZipInfo, name: str) -> str | None:
