@@ -41,10 +41,6 @@ class Lowered:
     max_relative_error: float
 
 
-class _Nothing:
-    """The value of a refused operation; what depends on it is not looked at."""
-
-
 def lower_module(
     module: torch.nn.Module,
     inputs: Sequence[ArraySpec],
@@ -74,10 +70,11 @@ def lower_module(
             if samples is None
             else tuple(_as_input(a, s) for a, s in zip(samples, inputs, strict=True))
         )
+        _run_once(module, inputs, arrays)
         traced = trace(module, inputs)
         with torch.no_grad():
-            expected = _checked_batch(module, arrays)
             graph, approximations = _lower(traced, inputs, approximate)
+            expected = _checked_batch(module, arrays)
     finally:
         module.train(was_training)
     verify(graph)
@@ -87,6 +84,26 @@ def lower_module(
 
 def _as_input(array: np.ndarray, spec: ArraySpec) -> torch.Tensor:
     return torch.from_numpy(np.ascontiguousarray(array).astype(np.float32 if spec.limit is None else np.int32))
+
+
+def _run_once(module: torch.nn.Module, inputs: Sequence[ArraySpec], arrays: tuple[torch.Tensor, ...]) -> None:
+    """Run the module on one example. Raises: LoweringError when it does not take these inputs."""
+    try:
+        with torch.no_grad():
+            outputs = as_tuple(module(*(array[:1] for array in arrays)))
+    except Exception as error:
+        given = ", ".join(f"{spec.name}: {'float32' if spec.limit is None else 'int32'}{[1, *spec.shape]}" for spec in inputs)
+        raise LoweringError(
+            f"expected a module that takes {given}, but {type(module).__name__} fails on it",
+            cause=f"torch says: {str(error).splitlines()[0] if str(error) else type(error).__name__}",
+            fix="call the module on such arrays by hand; the batch is axis 0, images are [batch, y, x, channel]",
+        ) from error
+    others = [type(output).__name__ for output in outputs if not isinstance(output, torch.Tensor)]
+    if others or not outputs:
+        raise LoweringError(
+            f"expected a tensor or a tuple of tensors, {type(module).__name__} gives {others[0] if others else 'nothing'}",
+            fix="return the scores, float32[batch, width]",
+        )
 
 
 def _checked_batch(module: torch.nn.Module, arrays: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
@@ -105,7 +122,8 @@ def _checked_batch(module: torch.nn.Module, arrays: tuple[torch.Tensor, ...]) ->
             problem = f"output {place} has shape {list(output.shape)} for a batch of {batch} and {list(alone.shape)} for one example"
             break
         apart = torch.cat([row[place] for row in single])
-        if not torch.allclose(output, apart, rtol=1e-3, atol=1e-3 * float(apart.abs().max())):
+        scale = float(apart[apart.isfinite()].abs().max()) if bool(apart.isfinite().any()) else 0.0
+        if not torch.allclose(output, apart, rtol=1e-3, atol=1e-3 * scale, equal_nan=True):
             problem = f"output {place} of an example changes with the other examples of its batch"
             break
     if problem is not None:
@@ -156,17 +174,23 @@ def _lower(traced: Traced, inputs: Sequence[ArraySpec], approximate: float | Non
     problems: list[str] = []
     for node in traced.nodes:
         context.node = node
-        if any(isinstance(context.values.get(operand), _Nothing) for operand in node.all_input_nodes):
-            context.values[node] = _Nothing()
-            continue
         try:
             context.values[node] = _value(context, node, symbolic)
         except Refused as refused:
             problems.append(f"{operation(node)} - {source_of(node)}: {refused.reason}; {refused.instead}")
-            context.values[node] = _Nothing()
+            context.values[node] = _stand_in(context, node)
     raise_all(problems, heading="expected only operations that are matmuls and ReLUs", error=LoweringError)
     _declare_outputs(context)
     return context.emitter.builder.finish(), tuple(context.approximations)
+
+
+def _stand_in(context: Context, node: torch.fx.Node) -> Any:
+    """Give memory in place of a refused result, so that what comes after is looked at too."""
+    made = []
+    for value in as_tuple(node.meta["val"]):
+        shape = tuple(int(size) for size in value.shape)
+        made.append(context.emitter.allocate(node.name, shape, range(len(shape)), ((0, 0),) * len(shape)))
+    return made if isinstance(node.meta["val"], tuple | list) else made[0]
 
 
 def _declare_inputs(context: Context, inputs: Sequence[ArraySpec]) -> None:
