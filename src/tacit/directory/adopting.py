@@ -62,8 +62,12 @@ def adopt(
     try:
         _make(directory, source, asked, reporter)
     except BaseException:
+        shutil.rmtree(directory, ignore_errors=True)
         old.rename(directory)
         raise
+    for path in old.iterdir():  # the binary and its card, and what a person put beside them
+        if not (directory / path.name).exists():
+            path.rename(directory / path.name)
     shutil.rmtree(old, ignore_errors=True)
     return directory
 

@@ -13,6 +13,7 @@ from tacit.directory.schema import TOML, Lines, faults, toml_value
 from tacit.examples.load import load_examples
 from tacit.examples.splits import SplitRule
 from tacit.goals.goal import Goal
+from tacit.goals.table import METRICS
 from tacit.ground.budget import Budget
 from tacit.ground.errors import ConfigError, TacitError, raise_all
 from tacit.ground.progress import Reporter
@@ -32,6 +33,8 @@ def read_program(directory: Path, *, overrides: Mapping[str, str] | None = None,
     document, problems = apply_overrides(document, overrides or {})
     problems += faults(document, lines.where)
     signature = _signature(document, lines, problems)
+    if signature is not None:
+        problems += _goal_faults(document.get("goal", {}), signature, lines)
     raise_all(problems, heading=f"expected settings that are understood - at `{directory / TOML}`", error=ConfigError, most=100)
     if signature is None:
         raise ConfigError(f"expected an input and an output type - at `{directory / TOML}`")
@@ -99,6 +102,23 @@ def _signature(document: Mapping[str, Any], lines: Lines, problems: list[str]) -
 def _kind(text: str) -> str:
     """Give the row of the table of types; `Image` and `image` are the same."""
     return next((kind for kind in TYPES.rows() if kind.lower() == text.lower()), text)
+
+
+def _goal_faults(section: Any, signature: Signature, lines: Lines) -> list[str]:
+    """List metrics that are not known or not for this output, and classes that it does not have."""
+    problems: list[str] = []
+    if not isinstance(section, dict):
+        return problems
+    wanted = [("goal", metric, None) for metric in section if metric != "classes"]
+    classes = section.get("classes")
+    for name, content in classes.items() if isinstance(classes, dict) else ():
+        wanted += [(f"goal.classes.{name}", metric, name) for metric in content] if isinstance(content, dict) else []
+    for place, metric, label in wanted:
+        try:
+            METRICS.get(metric).check(signature.output, label=label)
+        except TacitError as error:
+            problems.append(f"{lines.where(place, metric)}: {error.message}" + (f"; {error.fix}" if error.fix else ""))
+    return problems
 
 
 def _goals(section: Mapping[str, Any], signature: Signature) -> tuple[Goal, ...]:

@@ -37,13 +37,8 @@ def look_at(cells: Sequence[Any], *, name: str) -> Column:
         return Column("unusable", "it is empty")
     if any(isinstance(cell, list | dict | bytes) for _, cell in present):
         return Column("unusable", "it holds lists, objects or bytes")
-    numbers: dict[int, float] = {}
-    for row, cell in present:
-        try:
-            if not isinstance(cell, bool):
-                numbers[row] = number_of(cell)
-        except InputError:
-            pass
+    parsed = {cell: _parsed(cell) for cell in {cell for _, cell in present}}  # a column repeats its cells
+    numbers = {row: number for row, cell in present if (number := parsed[cell]) is not None}
     distinct_numbers = len(set(numbers.values()))
     if len(numbers) == len(present):
         return _numbers(numbers, distinct_numbers, name, len(cells))
@@ -64,6 +59,13 @@ def look_at(cells: Sequence[Any], *, name: str) -> Column:
     if len(counts) > MOST_VALUES:
         return Column("text", f"it has {len(counts):,} different values", words, letters)
     return Column("category", f"{len(counts)} different texts", words, letters)
+
+
+def _parsed(cell: Any) -> float | None:
+    try:
+        return None if isinstance(cell, bool) else number_of(cell)
+    except InputError:
+        return None
 
 
 def _numbers(numbers: dict[int, float], distinct: int, name: str, rows: int) -> Column:

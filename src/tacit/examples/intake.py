@@ -52,7 +52,7 @@ def take_in(found: Found, directory: Path, *, reporter: Reporter | None = None) 
     settled, problems = settle(found.items, found.classes, names_only=found.label_from.startswith("the names of the folders"))
     problems = [*found.problems, *problems]
     reporter.phase("reading")
-    ids, facts, unsound = _store_contents(found, directory, reporter)
+    ids, copies, facts, unsound = _store_contents(found, directory, reporter)
     raise_all(
         [*problems, *unsound],
         heading=f"expected sound examples - at `{found.place}`",
@@ -61,14 +61,14 @@ def take_in(found: Found, directory: Path, *, reporter: Reporter | None = None) 
     )
     if not found.items:
         raise InputError(f"expected examples, found none - at `{found.place}`")
-    records, kept, notes = _records(found, settled, ids)
+    records, notes = _records(found, settled, ids, copies)
     if len(records) < 5:
         raise InputError(f"expected at least 5 different examples, got {len(records)} - at `{found.place}`")
     rule, why = _rule(found, records)
     splits = [split_of(record, rule) for record in records]
     train = np.array([split == "train" for split in splits])
     values = [record.label for record in records]
-    inferred = _infer(found, facts, records, kept, train)
+    inferred = _infer(found, facts, records, train)
     output = infer_output(replace(settled, values=values), train)
     signature = inferred.type >> output
     name = _import_name(found.place, records)
@@ -77,9 +77,17 @@ def take_in(found: Found, directory: Path, *, reporter: Reporter | None = None) 
     empty = [split for split, count in counts.items() if not count]
     if empty:
         notes.append(f"no example fell into {' and '.join(empty)}; add examples or give a split")
-    why_output = f"{settled.why}; they come from {found.label_from}"
+    why_output = f"{settled.why}; they come from {found.label_from}{_amounts(settled, values)}"
     notes = [*found.notes, *notes]
     return Intake(signature, rule, name, len(records), counts, inferred.why, why_output, why, tuple(notes))
+
+
+def _amounts(settled: Settled, values: Sequence[Any]) -> str:
+    """Say how whole numbers with many values are made amounts, should they be no kinds."""
+    if settled.kind != "Class" or len(settled.names) <= 10 or not all(re.fullmatch(r"-?\d+", name) for name in settled.names):
+        return ""
+    numbers = np.array([float(value) for value in values])
+    return f'. If they are amounts and not kinds: type = "number", mean = {numbers.mean():.4g}, scale = {numbers.std():.4g}, no names'
 
 
 def split_of(record: Record, rule: SplitRule) -> str:
@@ -88,10 +96,10 @@ def split_of(record: Record, rule: SplitRule) -> str:
     return rule.split(key, record.split)
 
 
-def _store_contents(found: Found, directory: Path, reporter: Reporter) -> tuple[list[str], list[Any], list[str]]:
-    """Store media and give one id and one set of facts per item, with everything that is wrong."""
+def _store_contents(found: Found, directory: Path, reporter: Reporter) -> tuple[list[str], list[int], list[Any], list[str]]:
+    """Store media and give one id, number of copy and set of facts per item, with everything that is wrong."""
     if found.kind in ("texts", "rows"):
-        return _input_ids(found), [], []
+        return *_input_ids(found), [], []
     ids: list[str] = []
     facts: list[Any] = []
     problems: list[str] = []
@@ -105,7 +113,7 @@ def _store_contents(found: Found, directory: Path, reporter: Reporter) -> tuple[
                 ids.append(media.add(content, suffix))
             if len(ids) % 1000 == 0:
                 reporter.progress(len(ids) / len(found.items), None, f"{len(ids):,} of {len(found.items):,} files")
-    return ids, facts, problems
+    return ids, [1] * len(ids), facts, problems
 
 
 def _checked(items: Sequence[Item], kind: str) -> Iterator[tuple[bytes, str, Any, str | None]]:
@@ -151,32 +159,26 @@ def _npy_header(dtype: str, shape: tuple[int, ...]) -> bytes:
     return _headers[dtype, shape]
 
 
-def _input_ids(found: Found) -> list[str]:
+def _input_ids(found: Found) -> tuple[list[str], list[int]]:
     """Give the ids of texts and rows; the second, third ... of equal rows have ids of their own (see `input_id`)."""
     seen: dict[str, int] = {}
-    ids = []
+    ids, copies = [], []
     for item in found.items:
         name = input_id(item.content)
-        if found.kind == "rows":
-            seen[name] = seen.get(name, 0) + 1
-            name = name if seen[name] == 1 else input_id(item.content, copy=seen[name])
-        ids.append(name)
-    return ids
+        copy = seen[name] = seen.get(name, 0) + 1 if found.kind == "rows" else 1
+        ids.append(name if copy == 1 else input_id(item.content, copy=copy))
+        copies.append(copy)
+    return ids, copies
 
 
-def _records(found: Found, settled: Settled, ids: Sequence[str]) -> tuple[list[Record], list[int], list[str]]:
-    """Make one record per different input; give also which items they are and what was noticed."""
+def _records(found: Found, settled: Settled, ids: Sequence[str], copies: Sequence[int]) -> tuple[list[Record], list[str]]:
+    """Make one record per different input, and say what was noticed."""
     records: dict[str, Record] = {}
     kept: dict[str, int] = {}
-    copies: dict[str, int] = {}
     doubles, torn, differing = 0, [], []
+    stored = found.kind in ("texts", "rows")
     for index, (item, name, label) in enumerate(zip(found.items, ids, settled.values, strict=True)):
-        stored = found.kind in ("texts", "rows")
-        copy = 1
-        if found.kind == "rows":
-            base = input_id(item.content)
-            copies[base] = copy = copies.get(base, 0) + 1
-        record = Record(name, label, item.split, item.group, copy, item.content if stored else None)
+        record = Record(name, label, item.split, item.group, copies[index], item.content if stored else None)
         earlier = records.get(name)
         if earlier is None:
             records[name], kept[name] = record, index
@@ -197,7 +199,7 @@ def _records(found: Found, settled: Settled, ids: Sequence[str]) -> tuple[list[R
     repeated = sum(record.copy > 1 for record in records.values())
     if repeated:
         notes.append(f"{repeated:,} rows equal an earlier row in every column but the label; all are kept")
-    return list(records.values()), list(kept.values()), notes
+    return list(records.values()), notes
 
 
 def _some(texts: Sequence[str]) -> str:
@@ -225,7 +227,7 @@ def _rule(found: Found, records: Sequence[Record]) -> tuple[SplitRule, str]:
     return rule, "; ".join([*sentences, *why])
 
 
-def _infer(found: Found, facts: Sequence[Any], records: Sequence[Record], kept: Sequence[int], train: np.ndarray) -> Inferred:
+def _infer(found: Found, facts: Sequence[Any], records: Sequence[Record], train: np.ndarray) -> Inferred:
     if found.kind == "images":
         return infer_images(facts)
     if found.kind == "sounds":

@@ -319,7 +319,9 @@ def _row_columns(table: _Tables, others: list[str], looks: dict[str, Column]) ->
         number = looks[name].kind == "number"
         columns.append((name, "number" if number else "category"))
         if not problems:
-            converted.append([_number(cell) if number else category_text(cell) for cell in table.columns[name]])
+            convert = _number if number else category_text
+            known = {cell: convert(cell) for cell in set(table.columns[name])}
+            converted.append([known[cell] for cell in table.columns[name]])
     if problems:
         return _Inputs("rows", [], tuple(columns), notes, problems)
     names = [name for name, _ in columns]

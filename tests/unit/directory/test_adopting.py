@@ -41,7 +41,9 @@ def test_edits_are_kept_while_the_source_is_unchanged(source, tmp_path):
 def test_a_changed_source_makes_it_anew(source, tmp_path, picture):
     adopt(source, beside=tmp_path / "out")
     (source / "cat" / "new.png").write_bytes(picture(777))
+    (tmp_path / "out" / "pets.program" / "pets.tacit").write_bytes(b"a binary compiled earlier")
     directory = adopt(source, beside=tmp_path / "out")
+    assert (directory / "pets.tacit").read_bytes() == b"a binary compiled earlier"
     assert len(read_program(directory).examples) == 17
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["pets.program"]
 

@@ -109,6 +109,19 @@ def test_an_unknown_type(program):
     assert f"  - tacit.toml:{line}: expected a known type, got `imge`, did you mean `image`?" in str(caught.value)
 
 
+def test_goals_that_cannot_be_measured_are_named(program):
+    replaced(program, "[goal]", "[goal]\nacuracy = 0.9\nr2 = 0.5\nrecall = 0.9\n[goal.classes.cta]\nrecall = 0.9")
+    with pytest.raises(ConfigError) as caught:
+        read_program(program)
+    text = str(caught.value)
+    line = line_of(program, "acuracy")
+    assert f"tacit.toml:{line}: expected a known metric, got `acuracy`; did you mean `accuracy`?" in text
+    assert f"tacit.toml:{line + 1}: expected an output of the type number" in text
+    assert f"tacit.toml:{line + 2}: expected the name of one class, got none - at the metric `recall`" in text
+    assert f"tacit.toml:{line + 4}: expected a known class, got `cta` - at the metric `recall`; did you mean `cat`?" in text
+    assert "(4 problems)" in text
+
+
 def test_input_and_output_exchanged(program):
     replaced(program, 'type = "class"\nnames = ["cat", "dog"]', 'type = "series"\nchannels = 1\nsteps = 2')
     with pytest.raises(ConfigError, match='expected an output type, got "series"'):

@@ -10,7 +10,7 @@ from tacit.examples.splits import SplitRule
 from tacit.ground.errors import InputError
 from tacit.ground.progress import Reporter
 from tacit.signature.image import Image
-from tacit.signature.outputs import Class
+from tacit.signature.outputs import Class, Number
 
 
 @pytest.fixture
@@ -180,3 +180,13 @@ def test_the_rule_may_be_left_out(taken):
     assert list(load_examples(directory, intake.signature).splits) == list(
         load_examples(directory, intake.signature, rule=SplitRule()).splits
     )
+
+
+def test_whole_numbers_may_be_made_amounts(folder, tmp_path):
+    rows = "\n".join(f"{n},{n * 7 % 30}" for n in range(300))
+    intake = take_in(find_examples(folder({"t.csv": "x,y\n" + rows}) / "t.csv"), tmp_path / "program")
+    assert intake.signature.output.width == 30
+    assert intake.why_output.endswith('. If they are amounts and not kinds: type = "number", mean = 14.5, scale = 8.655, no names')
+    signature = intake.signature.input >> Number(mean=14.5, scale=8.655)
+    examples = load_examples(tmp_path / "program", signature, rule=intake.rule)
+    assert abs(float(examples.targets.std()) - 1) < 1e-3
