@@ -72,6 +72,10 @@ class Search:
     folder: Path | None
     examine: Callable[[nn.Module, Mapping[str, Any]], Examined]
     _reserved: float = field(default=0.0, init=False)
+    _records: Records = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._records = Records(None if self.folder is None else self.folder / TRIALS)
 
     def network(self, settings: Mapping[str, Any]) -> nn.Module:
         """Build an untrained network; its weights depend on the seed and the settings alone."""
@@ -105,16 +109,13 @@ class Search:
             self.reporter.note(f"going on from step {training.progress.step}")
         outcome = runner.finish()
         training.network.load_state_dict(outcome.weights)
-        return Found(training.network, dict(chosen), self.recipe, outcome, training, tuple(self._records().trials))
+        return Found(training.network, dict(chosen), self.recipe, outcome, training, tuple(self._records.trials))
 
     def _left(self) -> float:
         return self.meter.left() - self._reserved
 
     def _most_steps(self, training: Training) -> int:
         return training.order.steps * training.recipe.epochs
-
-    def _records(self) -> Records:
-        return Records(None if self.folder is None else self.folder / TRIALS)
 
     def _choose(self, settings: Mapping[str, Any]) -> tuple[dict[str, Any], float | None]:
         """Give the settings, and the seconds per step where they were measured."""
@@ -139,7 +140,7 @@ class Search:
             seconds=seconds,
             steps=steps or 64,
             meter=self.meter.elapsed,
-            records=self._records(),
+            records=self._records,
             reporter=self.reporter,
             stop=self.stop,
         )

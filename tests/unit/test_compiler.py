@@ -1,0 +1,145 @@
+import os
+import signal
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from tacit.binary.loading import from_bytes
+from tacit.compiler import compile as compile_program
+from tacit.goals.goal import Goal
+from tacit.ground.budget import Budget
+from tacit.ground.errors import BudgetError, ConfigError, InputError, LoweringError
+from tacit.ground.progress import Reporter
+from tacit.program import Program
+from tacit.search.schedule import parse_plan
+from tacit.skeletons.choices import choice
+from tests.unit.search.small_task import examples
+
+
+def program(**changes) -> Program:
+    whole = examples()
+    given = Program("small", whole.signature, whole, (Goal("accuracy", 0.9),), settings={"width": 8}, budget=Budget(steps=40))
+    return replace(given, **{"recipe": {"batch": 16}, **changes})
+
+
+def test_the_binary_answers_and_carries_its_evidence():
+    given = program()
+    binary = compile_program(given)
+    test = given.examples.split("test")
+    answers = binary([picture for picture in test.inputs[0]])
+    right = np.mean([given.signature.output.names[target] == answer for target, answer in zip(test.targets, answers, strict=True)])
+    evidence = binary.evidence
+    assert evidence["scores"]["test"]["accuracy"] == pytest.approx(right, abs=1e-6)
+    assert evidence["goals"][0]["met"] is True
+    assert evidence["lowering"]["max_relative_error"] <= 1e-4
+    assert evidence["labels"]["counts"] == {"train": 120, "validation": 40, "test": 40}
+    assert evidence["run"]["steps"] == 40
+    assert evidence["run"]["plan"] == "40"
+    assert evidence["costs"]["macs"] > 0
+
+
+def test_same_seed_same_bytes_other_seed_other_bytes():
+    first, again, other = (compile_program(program(), seed=seed).to_bytes() for seed in (1, 1, 2))
+    assert first == again
+    assert first != other
+
+
+def test_a_run_killed_at_any_step_goes_on_to_the_same_bytes(tmp_path):
+    wanted = compile_program(program(), run_directory=tmp_path / "whole").to_bytes()
+
+    class Killed(Exception):
+        pass
+
+    class KillsAt(Reporter):
+        def __init__(self, call):
+            self.call, self.calls = call, 0
+
+        def progress(self, fraction, seconds_left, message=""):
+            self.calls += 1
+            if self.calls == self.call:
+                raise Killed
+
+    for call in (1, 17, 39):
+        folder = tmp_path / str(call)
+        with pytest.raises(Killed):
+            compile_program(program(), run_directory=folder, reporter=KillsAt(call))
+        assert compile_program(program(), run_directory=folder, resume=True).to_bytes() == wanted
+
+
+def test_a_run_by_the_clock_keeps_its_budget_and_can_be_repeated():
+    given = program(budget=Budget(minutes=0.15))
+    binary = compile_program(given)
+    run = binary.evidence["run"]
+    assert run["seconds"] <= 0.15 * 60 * 1.2
+    again = compile_program(replace(given, settings=run["settings"]), plan=parse_plan(run["plan"]))
+    assert all(np.array_equal(again.graphs["main"].weights[name], weight) for name, weight in binary.graphs["main"].weights.items())
+
+
+def test_open_choices_are_searched_and_recorded():
+    binary = compile_program(program(settings={"width": 8, "dropout": choice(0.0, 0.99)}))
+    run = binary.evidence["run"]
+    assert run["settings"]["dropout"] == 0.0
+    assert {trial["settings"]["dropout"] for trial in run["trials"]} == {0.0, 0.99}
+
+
+def test_ctrl_c_saves_the_best_so_far():
+    class Interrupts(Reporter):
+        def progress(self, fraction, seconds_left, message=""):
+            if fraction > 0.5:
+                os.kill(os.getpid(), signal.SIGINT)
+
+    binary = compile_program(program(budget=Budget(steps=400)), reporter=Interrupts())
+    assert binary.evidence["run"]["interrupted"] is True
+    assert 200 <= binary.evidence["run"]["steps"] < 210
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert from_bytes(binary.to_bytes()).evidence["scores"]["test"]["count"] == 40
+
+
+def test_what_cannot_be_learned_from_is_refused():
+    whole = examples()
+    few = whole.take(np.arange(len(whole))[whole.splits != "train"])
+    with pytest.raises(InputError, match="expected at least 2 training examples, got 0 of 80"):
+        compile_program(program(examples=few))
+    one = whole.take(whole.targets == 1)
+    with pytest.raises(InputError, match="of at least 2 classes, got only `bottom`"):
+        compile_program(program(examples=one))
+
+
+def test_an_impossible_budget_names_the_nearest_network():
+    with pytest.raises(BudgetError) as caught:
+        compile_program(program(settings={}, budget=Budget(steps=4, macs=1000)))
+    lines = str(caught.value).splitlines()
+    assert lines[0].startswith("expected a network of at most 1,000 macs, got none among ")
+    assert lines[1].startswith("the nearest, {")
+    assert lines[2].startswith("try: raise `budget.macs` above 1,000")
+
+
+def test_a_budget_of_macs_is_kept():
+    binary = compile_program(program(settings={}, budget=Budget(steps=4, macs=250_000)))
+    assert 0 < binary.evidence["costs"]["macs"] <= 250_000
+
+
+class Squashed(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.head = nn.Linear(64, 2)
+
+    def forward(self, x):
+        return self.head(torch.softmax(x.flatten(1), dim=1))
+
+
+def test_a_network_that_cannot_be_lowered_is_refused_before_it_is_trained():
+    class NoTraining(Reporter):
+        def progress(self, fraction, seconds_left, message=""):
+            raise RuntimeError("trained although it can't be lowered")
+
+    with pytest.raises(LoweringError, match="softmax"):
+        compile_program(program(skeleton=Squashed, settings={}), reporter=NoTraining())
+
+
+def test_a_goal_that_does_not_fit_is_refused():
+    with pytest.raises(ConfigError, match="mean_absolute_error"):
+        compile_program(program(goals=(Goal("mean_absolute_error", 1.0),)))
