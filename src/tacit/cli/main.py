@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -77,7 +78,13 @@ for _name, _function in COMMANDS.items():
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and give its exit code; a mistake of the caller becomes a message, never a traceback."""
-    given = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
+    code = _run(list(sys.argv[1:] if arguments is None else arguments) or ["--help"])
+    if code == INTERRUPTED and arguments is None:  # this process ends now; one more Ctrl-C must not break into that
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    return code
+
+
+def _run(given: list[str]) -> int:
     as_json = "--json" in given
     usage = f"tacit {given[0]} --help" if given[0] in COMMANDS else "tacit --help"
     try:
