@@ -25,8 +25,12 @@ class Piecewise:
     error: float
 
     def __call__(self, x: Array) -> Array:
-        """Evaluate at float64[point], with the float32 constants that a graph stores."""
-        return self.constant + self.slope * x + np.maximum(0.0, x[:, None] - self.knots) @ self.weights
+        """Evaluate at float64[point], with the float32 constants that a graph stores; knots ascend."""
+        bent = np.concatenate([[0.0], np.cumsum(self.weights)])
+        shift = np.concatenate([[0.0], np.cumsum(self.weights * self.knots)])
+        place = np.searchsorted(self.knots, x, side="right")
+        made: Array = self.constant + (self.slope + bent[place]) * x - shift[place]
+        return made
 
 
 def fit(function: Function, low: float, high: float, tolerance: float, *, slopes: tuple[float, float] | None = None) -> Piecewise | None:
@@ -61,11 +65,12 @@ def _with_pieces(function: Function, low: float, high: float, pieces: int, slope
     values = function(knots)
     best = _assemble(function, knots, values, grid, slopes)
     errors = np.interp(grid, knots, values) - function(grid)
-    extreme = np.zeros(pieces)
     piece = np.clip(np.searchsorted(knots, grid, side="right") - 1, 0, pieces - 1)
-    for place in range(pieces):
-        inside = errors[piece == place]
-        extreme[place] = inside[np.argmax(np.abs(inside))] if inside.size else 0.0
+    greatest, least = np.full(pieces, -np.inf), np.full(pieces, np.inf)
+    np.maximum.at(greatest, piece, errors)
+    np.minimum.at(least, piece, errors)
+    extreme = np.where(np.abs(greatest) > np.abs(least), greatest, least)
+    extreme[~np.isfinite(extreme)] = 0.0
     shift = np.zeros(pieces + 1)
     shift[0], shift[-1] = extreme[0] / 2, extreme[-1] / 2
     shift[1:-1] = (extreme[:-1] + extreme[1:]) / 4
@@ -109,10 +114,7 @@ def _assemble(function: Function, knots: Array, values: Array, grid: Array, slop
         if slopes is None
         else np.concatenate([np.linspace(knots[0] - span, knots[0], 2001), grid, np.linspace(knots[-1], knots[-1] + span, 2001)])
     )
-    error = 0.0
-    for start in range(0, len(points), 4096):
-        part = points[start : start + 4096]
-        error = max(error, float(np.abs(made(part) - function(part)).max()))
+    error = float(np.abs(made(points) - function(points)).max())
     return Piecewise(constant, slope, places, bends, error)
 
 

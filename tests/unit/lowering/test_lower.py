@@ -11,8 +11,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+from tacit.ir.cost import cost
 from tacit.ir.graph import Matmul
 from tacit.ir.interpreter import Interpreter
+from tacit.lowering import products
 from tacit.lowering.lower import lower_module
 from tacit.passes.pipeline import optimise
 from tacit.signature.base import ArraySpec
@@ -39,8 +41,6 @@ def test_random_modules_agree_with_pytorch(seed):
 
 
 def test_the_measured_error_would_show_a_wrong_graph(monkeypatch):
-    from tacit.lowering import products
-
     honest = products.convolve
 
     def wrong(context, view, weight, *rest, **options):
@@ -154,8 +154,6 @@ def test_upsampling_and_embedding_move_nothing():
 
 
 def test_a_transposed_convolution_by_two_is_one_matmul_without_zeros():
-    from tacit.ir.cost import cost
-
     for kernel, padding in ((2, 0), (4, 1)):
         layer = nn.ConvTranspose1d(4, 6, kernel, 2, padding)
         graph = lower_module(layer, FRAMES).graph

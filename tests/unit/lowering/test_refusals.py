@@ -82,7 +82,10 @@ class Last(nn.Module):
 
 
 def test_control_flow():
-    assert refusal(Branch()).splitlines()[0] == "expected a module whose forward is a straight line, but torch can't trace Branch - at FILE:LINE"
+    assert (
+        refusal(Branch()).splitlines()[0]
+        == "expected a module whose forward is a straight line, but torch can't trace Branch - at FILE:LINE"
+    )
     assert "without `if`, `while`" in refusal(Branch())
 
 
@@ -95,7 +98,10 @@ def test_examples_that_depend_on_each_other():
 
 
 def test_a_lost_batch_axis():
-    assert refusal(Flattened()) == "expected outputs of shape [batch, ...], got [40] for a batch of 1 - at FILE:LINE (Flattened)\ntry: keep axis 0: `x.flatten(1)`"
+    assert (
+        refusal(Flattened())
+        == "expected outputs of shape [batch, ...], got [40] for a batch of 1 - at FILE:LINE (Flattened)\ntry: keep axis 0: `x.flatten(1)`"
+    )
 
 
 def test_inputs_that_do_not_fit():
@@ -116,7 +122,12 @@ def test_functions_without_a_bounded_range():
 
 @pytest.mark.parametrize(
     ("layer", "operation"),
-    [(nn.GroupNorm(1, 5), "group_norm"), (nn.Softmax(1), "softmax"), (Last(nn.LSTM(8, 8)), "lstm"), (nn.Upsample(scale_factor=2, mode="linear"), "upsample_linear1d")],
+    [
+        (nn.GroupNorm(1, 5), "group_norm"),
+        (nn.Softmax(1), "softmax"),
+        (Last(nn.LSTM(8, 8)), "lstm"),
+        (nn.Upsample(scale_factor=2, mode="linear"), "upsample_linear1d"),
+    ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_each_is_told_what_to_write_instead(layer, operation):
@@ -147,4 +158,6 @@ def test_an_embedding_smaller_than_the_limit():
 
 
 def test_outputs_that_are_no_tensors():
-    assert refusal(nn.LSTM(8, 8)) == "expected a tensor or a tuple of tensors, LSTM gives tuple\ntry: return the scores, float32[batch, width]"
+    assert (
+        refusal(nn.LSTM(8, 8)) == "expected a tensor or a tuple of tensors, LSTM gives tuple\ntry: return the scores, float32[batch, width]"
+    )
