@@ -130,10 +130,7 @@ def steps_for(loop: Callable[[int], None], seconds: float) -> int:
 def measure(title: str, options: argparse.Namespace, work: Path) -> harness.Pair:
     """Take turns; give the seconds of bare and Tacit's blocks of equally many steps."""
     data_set, label, settings, augment = CASES[title]
-    source = work / datasets.make(data_set, options.cache).name
-    if not source.exists():
-        source.symlink_to(datasets.make(data_set, options.cache))
-    program = read_program(adopt(source, label=label, group=None, reporter=Reporter()))
+    program = read_program(adopt(datasets.make(data_set, options.cache), beside=work, label=label))
     skeleton, inputs = skeleton_for(program.signature, program.skeleton), program.examples.split("train").inputs
     network = network_for(skeleton, program.signature, settings, inputs=inputs, seed=0)
     wide = max(parameter.numel() for parameter in network.parameters()) >= 16_384  # the rule of tacit.search.search
