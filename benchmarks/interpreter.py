@@ -1,6 +1,6 @@
 """Measure the NumPy interpreter and the memory plan: latency, throughput, arena against its lower bound, time to prepare.
 
-Run with the threads of BLAS set, for example ``OMP_NUM_THREADS=1 python benchmarks/interpreter.py``.
+As many chunks are evaluated side by side as BLAS has threads (``OMP_NUM_THREADS``).
 """
 
 from __future__ import annotations

@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 
 from benchmarks import ir_nets
 from tacit.ground.errors import GraphError, InputError
-from tacit.ir import kernels
+from tacit.ir import kernels, workspace
 from tacit.ir.contraction import Contraction
 from tacit.ir.graph import Axes, Buffer, Graph, Index, Matmul, Relu, View, contiguous
 from tacit.ir.interpreter import Interpreter, evaluate
 from tacit.ir.reference import run_reference
 from tests.ir.random_graphs import graphs, sample_inputs
 
-Choose = Callable[[kernels.Workspace, Contraction, list[kernels.Way]], Callable[[], None]]
+Choose = Callable[[workspace.Workspace, Contraction, list[workspace.Way]], Callable[[], None]]
 
 
 def agree(graph: Graph, inputs: list[np.ndarray], found: list[np.ndarray]) -> None:
@@ -46,10 +46,10 @@ def test_random_graphs_mean_what_the_loops_say(graph: Graph, batch: int, seed: i
 def test_every_way_and_every_split_gives_the_same(graph: Graph, batch: int, limit: int, which) -> None:  # type: ignore[no-untyped-def]
     inputs = sample_inputs(graph, batch, 0)
 
-    def any_way(_: object, __: object, ways: list[kernels.Way]) -> Callable[[], None]:
+    def any_way(_: object, __: object, ways: list[workspace.Way]) -> Callable[[], None]:
         return which.choice(ways)[1]
 
-    with mock.patch.object(kernels, "SCRATCH", limit), mock.patch.object(kernels.Workspace, "choose", any_way):
+    with mock.patch.object(kernels, "SCRATCH", limit), mock.patch.object(workspace.Workspace, "choose", any_way):
         run = Interpreter(graph, batch=batch)
     agree(graph, inputs, run(inputs))
 

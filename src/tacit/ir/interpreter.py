@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import numpy as np
@@ -14,12 +15,14 @@ import numpy.typing as npt
 
 from tacit.ground.errors import InputError
 from tacit.ir.addresses import elements
+from tacit.ir.blas import blas_threads, one_blas_thread
 from tacit.ir.contraction import Array, Axis, Contraction, Operand, normal_form
 from tacit.ir.graph import Buffer, Graph, Index, Matmul, Relu, View
-from tacit.ir.kernels import Step, Workspace, prepare
+from tacit.ir.kernels import prepare
 from tacit.ir.memory import MemoryPlan, plan_memory
 from tacit.ir.operations import operands_of
 from tacit.ir.verifier import verify
+from tacit.ir.workspace import Step, Workspace
 
 ARENA_BYTES = 4 << 20  # `evaluate` takes fewer examples at once where their arena would no longer be near a cache
 
@@ -63,7 +66,7 @@ class Interpreter:
             raise InputError(f"expected {len(self._inputs)} input arrays, got {len(inputs)}")
         for (buffer, store), value in zip(self._inputs, inputs, strict=True):
             np.copyto(store, checked_input(buffer, value, self.batch, self._limits.get(buffer.name)).reshape(store.shape), casting="unsafe")
-        with np.errstate(all="ignore"):  # float32 overflows to infinity without a word, as on every target
+        with one_blas_thread(), np.errstate(all="ignore"):  # float32 overflows to infinity without a word, as on every target
             for step in self._steps:
                 step()
         return [flat.reshape(self.batch, *buffer.shape).copy() for buffer, flat in self._outputs]
@@ -201,7 +204,8 @@ def checked_input(buffer: Buffer, value: npt.ArrayLike, batch: int, limits: npt.
 def evaluate(graph: Graph, inputs: Sequence[npt.ArrayLike], *, batch: int = 256) -> list[Array]:
     """Run a graph on any number of examples, at most `batch` at once (fewer where their arena would pass 4 MB).
 
-    inputs: one array [examples, *shape] per input. Gives one float32 array [examples, *shape] per output.
+    As many chunks run side by side as BLAS has threads (``OMP_NUM_THREADS``). inputs: one array [examples, *shape] per input.
+    Gives one float32 array [examples, *shape] per output.
     Raises: GraphError, and InputError as `Interpreter` does.
     """
     arrays = [np.asarray(value) for value in inputs]
@@ -214,14 +218,30 @@ def evaluate(graph: Graph, inputs: Sequence[npt.ArrayLike], *, batch: int = 256)
         raise InputError(f"expected a batch of at least 1, got {batch}")
     if count == 0:
         return outputs
+    verify(graph)
+    limits = index_limits(graph)
+    if len(arrays) == len(graph.of_kind("input")):  # here, so that an error names the example of the whole and not of a chunk
+        for buffer, array in zip(graph.of_kind("input"), arrays, strict=True):
+            checked_input(buffer, array, count, limits.get(buffer.name))
     fits = max(1, ARENA_BYTES // max(1, plan_memory(graph).elements * 4))
     size = min(batch, count, fits)
-    run = Interpreter(graph, batch=size)
-    for start in range(0, count, size):
-        taken = min(size, count - start)
-        chunk = [array[start : start + taken] for array in arrays]
-        if taken < size:
-            chunk = [np.concatenate([part, np.zeros((size - taken, *part.shape[1:]), part.dtype)]) for part in chunk]
-        for whole, part in zip(outputs, run(chunk), strict=True):
-            whole[start : start + taken] = part[:taken]
+    starts = range(0, count, size)
+    workers = min(blas_threads(), len(starts))
+
+    def work(worker: int) -> None:
+        run = Interpreter(graph, batch=size)
+        for start in starts[worker::workers]:
+            taken = min(size, count - start)
+            chunk = [array[start : start + taken] for array in arrays]
+            if taken < size:
+                chunk = [np.concatenate([part, np.zeros((size - taken, *part.shape[1:]), part.dtype)]) for part in chunk]
+            for whole, part in zip(outputs, run(chunk), strict=True):
+                whole[start : start + taken] = part[:taken]
+
+    with one_blas_thread():
+        if workers == 1:
+            work(0)
+        else:
+            with ThreadPoolExecutor(workers) as pool:
+                list(pool.map(work, range(workers)))
     return outputs
