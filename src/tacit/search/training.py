@@ -93,7 +93,7 @@ class Training:
         if self._augmentations and progress.fraction < 1.0 - recipe.plain_tail:
             generator = torch.Generator().manual_seed(step_seed)
             arrays = tuple(self._augment(array, place, generator) for place, array in enumerate(arrays))
-        torch.manual_seed(step_seed)
+        self._seed_dropout(step_seed)
         rate = self.rate * recipe.learning_rate * one_cycle(progress.fraction, warmup=recipe.warmup)
         for group in self.optimiser.param_groups:
             group["lr"] = rate
@@ -109,6 +109,13 @@ class Training:
             self._remember(rows, scores.detach(), targets)
         self.loss = float(loss.detach())
         progress.advance()
+
+    def _seed_dropout(self, seed: int) -> None:
+        """Seed what the network draws in this step; `torch.manual_seed` would spend a millisecond on devices that are not there."""
+        if self.device.type == "cpu":
+            torch.default_generator.manual_seed(seed)
+        else:
+            torch.manual_seed(seed)
 
     def _augment(self, array: Tensor, place: int, generator: torch.Generator) -> Tensor:
         spec = self._train.specs[place]
@@ -157,10 +164,14 @@ class Training:
         """Continue from `state()`."""
         self.network.load_state_dict({name[8:]: tensor for name, tensor in tensors.items() if name.startswith("network.")})
         slots: dict[int, dict[str, Any]] = {int(index): dict(slot) for index, slot in values["slots"].items()}
+        parameters = [parameter for group in self.optimiser.param_groups for parameter in group["params"]]
         for name, tensor in tensors.items():
             if name.startswith("optimiser."):
                 _, index, slot_name = name.split(".", 2)
-                slots.setdefault(int(index), {})[slot_name] = tensor
+                like = parameters[int(index)]
+                # One kernel walks weight and slot together, so a slot must lie in memory as its weight does.
+                slot = torch.empty_like(like).copy_(tensor) if tensor.shape == like.shape else tensor
+                slots.setdefault(int(index), {})[slot_name] = slot
         state = self.optimiser.state_dict()
         self.optimiser.load_state_dict({"state": slots, "param_groups": state["param_groups"]})
         self.margins.copy_(tensors["margins"])

@@ -6,6 +6,7 @@ Source of the convolution with maximum over time: Kim 2014, "Convolutional Neura
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tacit.signature.signature import Signature
@@ -25,17 +26,23 @@ class TextNet(nn.Module):
         with torch.no_grad():
             self.embedding.weight[0] = 0.0
         self.dropout = nn.Dropout(dropout)
-        self.words = nn.Conv1d(embedding, width, 1)
-        self.phrases = nn.Conv1d(embedding, width, 3, padding=1)
+        self.words = nn.Linear(embedding, width)
+        self.phrases = nn.Conv2d(embedding, width, (1, 3), padding=(0, 1))
         self.head = nn.Linear(4 * width, signature.output.width)
         self.often = 8.0 / tokens
 
     def forward(self, x: Tensor) -> Tensor:
         """Scores float32[batch, score]."""
-        tokens = self.embedding(x).sum(dim=2).permute(0, 2, 1)  # float32[batch, embedding, token]
-        tokens = self.dropout(tokens)
-        found = torch.cat([torch.relu(self.words(tokens)), torch.relu(self.phrases(tokens))], dim=1)
-        pooled = torch.cat([found.amax(dim=2), found.sum(dim=2) * self.often], dim=1)
+        if self.training:
+            # The same sum by a kernel that is made for it; lowering sees the plain form below.
+            flat = F.embedding_bag(x.flatten(0, 1), self.embedding.weight, mode="sum", padding_idx=0)
+            tokens = flat.view(x.shape[0], x.shape[1], -1)
+        else:
+            tokens = self.embedding(x).sum(dim=2)
+        words = torch.relu(self.words(tokens))  # float32[batch, token, width]
+        phrases = torch.relu(self.phrases(tokens.permute(0, 2, 1).unsqueeze(2))).squeeze(2).permute(0, 2, 1)
+        found = torch.cat([words, phrases], dim=2)
+        pooled = torch.cat([found.amax(dim=1), found.sum(dim=1) * self.often], dim=1)
         scores: Tensor = self.head(self.dropout(pooled))
         return scores
 
