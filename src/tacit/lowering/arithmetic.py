@@ -11,12 +11,17 @@ import torch
 
 from tacit.lowering.context import Context, Refused, Value
 from tacit.lowering.geometry import argument
-from tacit.lowering.lookup import Lookup
+from tacit.lowering.lookup import Lookup, narrow_broadcast
 from tacit.lowering.mosaic import Mosaic
 from tacit.lowering.products import contract, multiply_matrices
 from tacit.lowering.sums import Sum, add_constant, axis_labels, multiply
 
 Number = int | float
+
+
+#: Arithmetic on tables of integer inputs may make a table at most so many times larger; small ones are always allowed.
+MOST_GROWTH = 2
+SMALL_TABLE = 4096
 
 
 def is_constant(value: Any) -> bool:
@@ -235,6 +240,11 @@ def same(context: Context, node: torch.fx.Node) -> Value:
     return found
 
 
+def _stored(table: torch.Tensor) -> int:
+    """Count the elements of a table without what is broadcast."""
+    return math.prod(size for axis, size in enumerate(table.shape) if axis == 0 or table.stride(axis) != 0)
+
+
 def on_tables(context: Context, node: torch.fx.Node) -> Lookup | None:
     """Do elementwise arithmetic on constants and on functions of one integer input while lowering; None when that is not what it is."""
     values = [context.get(item) for item in node.args]
@@ -247,9 +257,10 @@ def on_tables(context: Context, node: torch.fx.Node) -> Lookup | None:
         return None
     target: Any = node.target
     places = iter(wide)
-    arguments = [next(places).table if isinstance(value, Lookup) else value for value in values]
+    arguments = [narrow_broadcast(next(places).table) if isinstance(value, Lookup) else value for value in values]
     with torch.no_grad():
         table = target(*arguments, **node.kwargs)
-    if table.dim() != len(shape) + 1:
+    table = table.expand(wide[0].limit, *shape) if table.dim() == len(shape) + 1 else table
+    if table.dim() != len(shape) + 1 or _stored(table) > max(MOST_GROWTH * max(_stored(value.table) for value in lookups), SMALL_TABLE):
         return None
     return Lookup(wide[0].ids, table)

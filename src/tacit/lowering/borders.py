@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from tacit.lowering.geometry import convolution_geometry, pool_padding, transposed_margins
+from tacit.lowering.geometry import argument, convolution_geometry, pool_padding, transposed_margins
 
 Margins = tuple[tuple[int, int], ...]
 aten = torch.ops.aten
@@ -42,9 +42,10 @@ class Borders:
         self._margins: dict[torch.fx.Node, Margins] = {}
         self._symbolic, self._nonnegative = symbolic, nonnegative
         for node in nodes:
-            if operation(node) in ELEMENTWISE:
+            joined = operation(node) == "cat" and argument(node, 1, "dim", 0) in (1, -3)
+            if joined or operation(node) in ELEMENTWISE:
                 for operand in node.all_input_nodes:
-                    if operand in symbolic and node in symbolic and shape_of(operand) == shape_of(node):
+                    if operand in symbolic and node in symbolic and (joined or shape_of(operand) == shape_of(node)):
                         self._parent[self._root(operand)] = self._root(node)
         for _ in range(4):  # demands run backwards through views; joined groups may need a second round
             for node in reversed(nodes):

@@ -9,12 +9,13 @@ from typing import Any
 import torch
 
 from tacit.ground.errors import LoweringError
-from tacit.lowering.borders import Borders, shape_of
+from tacit.lowering.borders import Borders, Margins, operation, shape_of
 from tacit.lowering.emitter import Emitter
 from tacit.lowering.export import Traced, source_of
+from tacit.lowering.geometry import argument as argument_of
 from tacit.lowering.lookup import Lookup
 from tacit.lowering.mosaic import Mosaic
-from tacit.lowering.strided import NO_MARGIN, Strided, expand
+from tacit.lowering.strided import NO_MARGIN, Strided, expand, narrow
 from tacit.lowering.sums import Sum, scaled
 
 Value = torch.Tensor | Strided | Sum | Mosaic | Lookup
@@ -54,6 +55,7 @@ class Context:
     emitter: Emitter = field(default_factory=Emitter)
     values: dict[torch.fx.Node, Any] = field(default_factory=dict)
     approximations: list[Approximation] = field(default_factory=list)
+    reserved: dict[torch.fx.Node, Strided] = field(default_factory=dict)
     node: torch.fx.Node | None = None
 
     @property
@@ -85,26 +87,60 @@ class Context:
         value = self.get(argument)
         if isinstance(value, Strided):
             return value
-        name = argument.name if isinstance(argument, torch.fx.Node) else (self.node.name if self.node is not None else "value")
+        is_node = isinstance(argument, torch.fx.Node)
+        name = argument.name if is_node else (self.node.name if self.node is not None else "value")
         if isinstance(value, torch.Tensor):
             made = self.emitter.constant(self.name_of(argument), value)
         elif isinstance(value, int | float):
             made = self.emitter.constant("scalar", torch.tensor(float(value)))
         elif isinstance(value, Lookup):
             made = value.strided(self.emitter, name)
+        elif is_node:
+            dest = self.place(argument, self._order(argument, value))
+            self.write(value, dest)
+            made = replace(dest, nonnegative=value.nonnegative)
         else:
-            margins = (
-                self.borders.of(argument, len(value.shape)) if isinstance(argument, torch.fx.Node) else (NO_MARGIN,) * len(value.shape)
-            )
-            made = self.compute(value, name, margins)
-        if isinstance(argument, torch.fx.Node):
+            made = self.compute(value, name)
+        if is_node:
             self.values[argument] = made
         return made
 
-    def compute(self, value: Sum | Mosaic, name: str, margins: Sequence[tuple[int, int]] | None = None) -> Strided:
-        """Write a gathered value into a buffer of its own."""
-        edges = tuple(margins) if margins is not None else (NO_MARGIN,) * len(value.shape)
-        dest = self.emitter.allocate(name, value.shape, value.order or range(len(value.shape)), edges)
+    def _order(self, node: torch.fx.Node, value: Sum | Mosaic) -> tuple[int, ...]:
+        """Lay a value that a convolution reads out with the channels last, any other as it was made."""
+        rank = len(value.shape)
+        if rank in (3, 4) and any(low or high for low, high in self.borders.of(node, rank)):
+            return (0, *range(2, rank), 1)
+        return value.order or tuple(range(rank))
+
+    def place(self, node: torch.fx.Node, order: tuple[int, ...]) -> Strided:
+        """Give the memory for a node's value: its part of a concatenation that will read it, else a buffer of its own."""
+        if node in self.reserved:
+            return self.reserved[node]
+        shape = shape_of(node) or ()
+        margins = self.borders.of(node, len(shape))
+        found = None
+        for user in node.users:
+            found = found or self._place_within(node, user, order, margins)
+        if found is None:
+            found = self.emitter.allocate(node.name, shape, order, margins)
+        self.reserved[node] = found
+        return found
+
+    def _place_within(self, node: torch.fx.Node, user: torch.fx.Node, order: tuple[int, ...], margins: Margins) -> Strided | None:
+        if operation(user) != "cat" or user in self.values:
+            return None
+        operands: list[Any] = list(user.args[0])  # type: ignore[arg-type]
+        axis = int(argument_of(user, 1, "dim", 0)) % len(margins)
+        if operands.count(node) != 1 or margins[axis] != NO_MARGIN or self.borders.of(user, len(margins)) != margins:
+            return None
+        start = sum((shape_of(operand) or (0,) * (axis + 1))[axis] for operand in operands[: operands.index(node)])
+        whole = self.place(user, order)
+        part = narrow(whole, axis, start, (shape_of(node) or ())[axis])
+        return None if part is None else replace(part, margins=margins)
+
+    def compute(self, value: Sum | Mosaic, name: str) -> Strided:
+        """Write a gathered value into a buffer of its own, without a border."""
+        dest = self.emitter.allocate(name, value.shape, value.order or range(len(value.shape)), (NO_MARGIN,) * len(value.shape))
         self.write(value, dest)
         return replace(dest, nonnegative=value.nonnegative)
 

@@ -155,6 +155,8 @@ class Emitter:
     def _weight(self, name: str, weight: torch.Tensor, layout: Sequence[Loop]) -> str:
         present = [loop for loop in layout if loop.b_axis is not None]
         shaped = weight.permute([loop.b_axis for loop in present if loop.b_axis is not None])
+        if name == "one" and not bool((shaped == 1).all()):
+            name = "scale"
         buffer = self.builder.add_weight(name, _to_numpy(shaped))
         for place, loop in enumerate(present):
             stride = math.prod(other.size for other in present[place + 1 :])
@@ -164,7 +166,7 @@ class Emitter:
     def _bias(self, name: str, bias: torch.Tensor, layout: Sequence[Loop]) -> str:
         present = [loop for loop in layout if loop.bias_axis is not None]
         shaped = bias.permute([loop.bias_axis for loop in present if loop.bias_axis is not None])
-        buffer = self.builder.add_weight(f"{name.removesuffix('.weight')}.bias", _to_numpy(shaped))
+        buffer = self.builder.add_weight("shift" if name in ("one", "scale") else f"{name.removesuffix('.weight')}.bias", _to_numpy(shaped))
         for place, loop in enumerate(present):
             loop.bias = math.prod(other.size for other in present[place + 1 :])
         return buffer.name

@@ -50,13 +50,13 @@ class Lookup:
         if ids is None:
             return None
         if all(size == 1 or stride == 0 for size, stride in zip(self.table.shape[1:], self.table.stride()[1:], strict=True)):
-            flat = _narrow_broadcast(self.table).reshape(self.limit, *([1] * len(ids.shape)))
+            flat = narrow_broadcast(self.table).reshape(self.limit, *([1] * len(ids.shape)))
             return Lookup(ids, flat.expand(self.limit, *ids.shape))
         return Lookup(ids, torch.vmap(tensor)(self.table))
 
     def embed(self, weight: torch.Tensor) -> Lookup:
         """Use the values as rows of `weight`: adds an axis of the width of the weight."""
-        indices = _narrow_broadcast(self.table).long()
+        indices = narrow_broadcast(self.table).long()
         rows = weight[indices.clamp(0, weight.shape[0] - 1)]
         shape = (*self.shape, int(weight.shape[1]))
         ids = replace(self.ids, axes=(*self.ids.axes, ()), margins=(*self.ids.margins, (0, 0)))
@@ -64,7 +64,7 @@ class Lookup:
 
     def strided(self, emitter: Emitter, name: str) -> Strided:
         """Give the value as a view of a weight whose row the integer picks."""
-        table = squeeze_uniform(_narrow_broadcast(self.table).double())
+        table = squeeze_uniform(narrow_broadcast(self.table).double())
         if table.shape[0] == 1:
             table = table.expand(self.limit, *table.shape[1:])
         kept = [size for size in table.shape[1:] if size > 1]
@@ -84,7 +84,7 @@ class Lookup:
         return replace(inner, axes=tuple(axes), rows=rows)
 
 
-def _narrow_broadcast(tensor: torch.Tensor) -> torch.Tensor:
+def narrow_broadcast(tensor: torch.Tensor) -> torch.Tensor:
     """Reduce broadcast axes (stride 0) to size 1, the first axis excepted."""
     for axis in range(1, tensor.dim()):
         if tensor.stride(axis) == 0 and tensor.shape[axis] > 1:

@@ -112,9 +112,13 @@ def convolution(context: Context, node: torch.fx.Node) -> Sum:
             more = (weight * _per_group(shift.reshape(-1).expand(inputs), geometry.groups, weight)).flatten(1).sum(1)
             bias = more if bias is None else bias + more
         weight = weight * per_output
+        held = None
     else:
         view = context.strided(node.args[0])
-    return convolve(context, padded(context, view, around), weight, bias, geometry, name=context.name_of(node.args[1]))
+        held = node.args[0]
+    return convolve(
+        context, padded(context, view, around, node=held, channels_last=True), weight, bias, geometry, name=context.name_of(node.args[1])
+    )
 
 
 def _per_group(values: torch.Tensor, groups: int, weight: torch.Tensor) -> torch.Tensor:
@@ -187,7 +191,7 @@ def transposed_convolution(context: Context, node: torch.fx.Node) -> Sum | Mosai
     phases, groups = transposed_axes(node, view.shape)
     axes = len(phases)
     margins = tuple(phase_margin(axis, view.shape[2 + place]) for place, axis in enumerate(phases))
-    wide = padded(context, view, (NO_MARGIN, NO_MARGIN, *margins))
+    wide = padded(context, view, (NO_MARGIN, NO_MARGIN, *margins), node=node.args[0], channels_last=True)
     shape, order = context.shape(), (0, *range(2, axes + 2), 1)
     name = context.name_of(node.args[1])
     parts: list[tuple[Region, Sum]] = []

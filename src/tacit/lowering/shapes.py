@@ -17,6 +17,7 @@ from tacit.lowering.mosaic import Mosaic, Region, Stretch
 from tacit.lowering.strided import Strided
 from tacit.lowering.sums import Sum, map_pointwise
 
+Margins = tuple[tuple[int, int], ...]
 ViewChange = Callable[[Strided], Strided | None]
 
 
@@ -200,6 +201,9 @@ def concatenate(context: Context, node: torch.fx.Node) -> Value:
     parts: list[tuple[Region, Sum]] = []
     start = 0
     order: tuple[int, ...] = ()
+    reserved = context.reserved.get(node)
+    if reserved is not None:
+        return _filled(context, reserved, operands, axis)
     for operand in operands:
         value = context.get(operand)
         if not stacked and value.shape[axis] == 0:
@@ -217,6 +221,21 @@ def concatenate(context: Context, node: torch.fx.Node) -> Value:
         order = order or part.order
         start += count
     return Mosaic(shape, tuple(parts), order)
+
+
+def _filled(context: Context, dest: Strided, operands: list[Any], axis: int) -> Strided:
+    """Write the parts of a concatenation that do not lie in its memory already."""
+    start = 0
+    for operand in operands:
+        count = context.get(operand).shape[axis]
+        if count:
+            place = views.narrow(dest, axis, start, count) or dest
+            value = context.get(operand)
+            there = isinstance(value, Strided) and (value.buffer, value.offset, value.axes) == (place.buffer, place.offset, place.axes)
+            if not there:
+                context.write(value if context.sole_reader(operand) or isinstance(value, torch.Tensor) else context.strided(operand), place)
+        start += count
+    return dest
 
 
 def _unwrapped(value: Sum) -> Sum:
@@ -243,7 +262,7 @@ def pad(context: Context, node: torch.fx.Node) -> Value:
     positive = tuple((max(0, low), max(0, high)) for low, high in around)
     if fill:
         return _padded_with(context, view, positive, float(fill))
-    return padded(context, view, positive, node=node)
+    return _with_room(context, node, view, positive)
 
 
 def _padded_with(context: Context, view: Strided, around: tuple[tuple[int, int], ...], fill: float) -> Value:
@@ -255,24 +274,45 @@ def _padded_with(context: Context, view: Strided, around: tuple[tuple[int, int],
     return dest
 
 
-def padded(context: Context, view: Strided, around: tuple[tuple[int, int], ...], *, node: torch.fx.Node | None = None) -> Strided:
-    """Give the tensor with zeros around it; without a copy where the margins suffice."""
-    found: Strided | None = view
-    for axis, (low, high) in enumerate(around):
-        found = views.pad(found, axis, low, high) if found is not None else None
+def _with_room(context: Context, node: torch.fx.Node, view: Strided, around: Margins) -> Strided:
+    """Pad with zeros; a copy gets the further border that the readers of the result ask for."""
+    found = _within_margins(view, around)
+    if found is not None:
+        return found
+    more = context.borders.of(node, len(around))
+    margins = tuple((low + extra[0], high + extra[1]) for (low, high), extra in zip(around, more, strict=True))
+    name, order = f"{view.buffer}_padded", views.memory_order(view)
+    copied = context.emitter.copy(view, name=name, source=context.source, margins=margins, order=order)
+    return _within_margins(copied, around) or copied
+
+
+def padded(context: Context, view: Strided, around: Margins, *, node: Any = None, channels_last: bool = False) -> Strided:
+    """Give the tensor with zeros around it; without a copy where the margins suffice.
+
+    node: whose value `view` is; a copy then takes its place, so that other readers find the border. channels_last: how to
+    lay out a copy that a convolution reads.
+    """
+    found = _within_margins(view, around)
     if found is not None:
         return found
     rank = len(view.shape)
-    more = context.borders.of(node, rank) if node is not None else ((0, 0),) * rank
-    margins = tuple((low + extra[0], high + extra[1]) for (low, high), extra in zip(around, more, strict=True))
-    merged = tuple(margins[axis] if axis else (0, 0) for axis in range(rank))
-    name = f"{view.buffer}_padded"
-    result: Strided | None = context.emitter.copy(view, name=name, source=context.source, margins=merged, order=views.memory_order(view))
-    for axis, (low, high) in enumerate(around):
-        result = views.pad(result, axis, low, high) if result is not None else None
+    asked = context.borders.of(node, rank) if isinstance(node, torch.fx.Node) else around
+    margins = tuple((max(low, more[0]), max(high, more[1])) for (low, high), more in zip(around, asked, strict=True))
+    order = (0, *range(2, rank), 1) if channels_last else views.memory_order(view)
+    copied = context.emitter.copy(view, name=f"{view.buffer}_padded", source=context.source, margins=margins, order=order)
+    if isinstance(node, torch.fx.Node):
+        context.values[node] = copied
+    result = _within_margins(copied, around)
     if result is None:
         raise Refused("padding of this axis", "pad only the last axes")
     return result
+
+
+def _within_margins(view: Strided, around: Margins) -> Strided | None:
+    found: Strided | None = view
+    for axis, (low, high) in enumerate(around):
+        found = views.pad(found, axis, low, high) if found is not None else None
+    return found
 
 
 def _gathered_rows(context: Context, operand: Any, axis: int, positions: list[int]) -> Value:

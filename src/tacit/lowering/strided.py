@@ -259,7 +259,7 @@ def memory_order(view: Strided) -> tuple[int, ...]:
     """Give the axes from the outermost to the innermost in memory (ties and broadcast axes in their own order)."""
 
     def key(axis: int) -> tuple[int, int]:
-        strides = [abs(factor.stride) or abs(factor.index) for factor in view.axes[axis]]
+        strides = [abs(factor.stride) + abs(factor.index) * (view.rows.step if view.rows else 0) for factor in view.axes[axis]]
         return (-max(strides, default=0), axis)
 
     moving = [axis for axis in range(len(view.axes)) if view.axes[axis] and any(f.stride or f.index for f in view.axes[axis])]

@@ -136,6 +136,61 @@ def test_concatenation_is_written_in_place():
     assert len(instructions(Direct(), FRAMES, passes=False)) == 3
 
 
+def test_a_skip_connection_lies_in_its_concatenation():
+    class Skip(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.a, self.b, self.c = nn.Conv1d(4, 6, 3), nn.Conv1d(6, 5, 3, padding=1), nn.Conv1d(11, 3, 3)
+
+        def forward(self, x):
+            first = F.relu(self.a(x))
+            return self.c(torch.cat([first, F.relu(self.b(first))], 1))
+
+    found = instructions(Skip(), FRAMES, passes=False)
+    assert len(found) == 3
+    assert found[0].out.buffer == found[1].a.buffer == found[1].out.buffer == found[2].a.buffer
+
+
+def test_two_convolutions_share_one_bordered_copy_of_their_input():
+    class Two(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.a, self.b = nn.Conv1d(4, 6, 3, padding=1), nn.Conv1d(4, 6, 5, padding=2)
+
+        def forward(self, x):
+            return self.a(x) + self.b(x)
+
+    found = instructions(Two(), FRAMES, passes=False)
+    assert len(found) == 4  # the copy, the two convolutions into one sum, the copy into [channel, time] order
+    assert found[0].out.buffer == found[1].a.buffer == found[2].a.buffer
+
+
+def test_arithmetic_on_integers_is_done_while_lowering():
+    class Masked(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.table, self.head = nn.Embedding(20, 6), nn.Linear(6, 3)
+
+        def forward(self, x):
+            return self.head((self.table(x) * (x != 0).float().unsqueeze(-1)).sum(1))
+
+    found = instructions(Masked(), [ArraySpec("tokens", (9,), "int32", ("token",), 20)], passes=False)
+    assert len(found) == 2  # the sum of the rows, the linear layer
+
+
+def test_positions_do_not_multiply_the_table():
+    class Positions(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.table, self.position = nn.Embedding(500, 16), nn.Parameter(torch.randn(12, 16))
+
+        def forward(self, x):
+            return (self.table(x) + self.position).flatten(1)
+
+    graph = lower_module(Positions(), [ArraySpec("tokens", (12,), "int32", ("token",), 500)]).graph
+    assert sum(array.size for array in graph.weights.values()) < 500 * 16 + 12 * 16 + 10
+
+
 def test_upsampling_and_embedding_move_nothing():
     # both are only addresses: what is left is the copy into the zero border, and the convolution
     module = nn.Sequential(nn.Upsample(scale_factor=2), nn.Conv1d(4, 3, 3))

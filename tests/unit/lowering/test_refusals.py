@@ -35,8 +35,8 @@ def test_every_offender_is_named_with_its_line_and_what_to_write_instead():
         "  - layer_norm - FILE:LINE 0.norm (LayerNorm): is not within the two operations; "
         "use `nn.BatchNorm1d` (it is folded away), or no norm and a smaller learning rate\n"
         "  - gelu - FILE:LINE 0.act (GELU): is not made of ReLUs; use `nn.ReLU`, or allow an approximation with `approximate=1e-3`\n"
-        "  - softmax - FILE:LINE 0 (Norms): is not within the two operations; return the scores before the softmax, and let the caller apply it; "
-        "inside attention use `relu(scores) / length`\n"
+        "  - softmax - FILE:LINE 0 (Norms): is not within the two operations; "
+        "return the scores before the softmax, and let the caller apply it; inside attention use `relu(scores) / length`\n"
         "  - div - FILE:LINE 0 (Norms): division by a value that depends on the input; "
         "multiply by `torch.reciprocal(x.clamp(low, high))` and compile with `approximate=1e-3`, or divide by a constant"
     )

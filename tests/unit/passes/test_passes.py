@@ -159,6 +159,29 @@ def test_a_scale_goes_into_the_weights_before_it():
     assert_same(graph, after)
 
 
+def test_the_scale_of_attention_goes_into_the_weights_of_the_queries():
+    builder = GraphBuilder()
+    builder.add_input("x", (3, 4))
+    for name in ("q", "k"):
+        builder.add_scratch(name, (3, 2))
+    builder.add_scratch("t", (3, 3))
+    builder.add_output("y", (3, 3))
+    rng = np.random.default_rng(0)
+    x = View("x", 0, (3, 4), (4, 1))
+    for name in ("q", "k"):
+        weight = builder.add_weight(f"{name}.weight", rng.normal(size=(4, 2))).name
+        bias = View(builder.add_weight(f"{name}.bias", rng.normal(size=2)).name, 0, (2,), (1,))
+        builder.matmul(View(name, 0, (3, 2), (2, 1)), x, View(weight, 0, (4, 2), (2, 1)), axes=Axes(0, 1, 1, 1), bias=bias)
+    builder.matmul(View("t", 0, (3, 3), (3, 1)), View("q", 0, (3, 2), (2, 1)), View("k", 0, (2, 3), (1, 2)), axes=Axes(0, 1, 1, 1))
+    third = View(builder.add_weight("third", np.array(1 / 3)).name, 0, (), ())
+    builder.matmul(View("y", 0, (9,), (1,)), View("t", 0, (9,), (1,)), third, axes=Axes(0, 1, 0, 0), relu=True)
+    graph = builder.finish()
+    after = optimise(graph)
+    assert len(after.instructions) == 3
+    assert after.instructions[-1].relu and after.instructions[-1].out.buffer == "y"
+    assert_same(graph, after)
+
+
 def test_equal_weights_of_other_shapes_are_stored_once():
     buffers = (Buffer("x", "input", (4,)), Buffer("v", "weight", (2, 2)), Buffer("w", "weight", (4,)), Buffer("y", "output", (4,)))
     weights = {"v": np.arange(4, dtype=np.float32).reshape(2, 2), "w": np.arange(4, dtype=np.float32)}
