@@ -38,7 +38,10 @@ MACHINE = {
 
 @dataclass(frozen=True)
 class Row:
-    """One figure with a target. measured: mean, or None. spread: standard deviation over `runs`, or None."""
+    """One figure with a target. measured: what the target is about (the mean, unless it says max, min ...), or None.
+
+    spread: standard deviation over `runs`, or None.
+    """
 
     case: str
     figure: str
@@ -61,7 +64,9 @@ def rows(folder: Path = RESULTS) -> Iterator[Row]:
         for figure, target in record["target"].items():
             value = record["figures"].get(figure)
             many = value if isinstance(value, Mapping) else {"mean": value, "n": 0 if value is None else 1}
-            yield Row(record["name"], figure, target["wanted"], many.get("mean"), many.get("std"), many.get("n", 1), target["met"])
+            statistic, *_ = target["wanted"].split()
+            measured, spread = (many[statistic], None) if statistic in many else (many.get("mean"), many.get("std"))
+            yield Row(record["name"], figure, target["wanted"], measured, spread, many.get("n", 1), target["met"])
 
 
 def number(value: float) -> str:

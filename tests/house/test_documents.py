@@ -30,10 +30,13 @@ def test_the_tables_of_the_readmes_are_those_of_the_results(language):
 def test_a_table_shows_what_was_missed(tmp_path):
     machine = {"cpu": "x", "cores": 2, "ram_gib": 4.0}
     target = {"accuracy": {"wanted": ">= 0.985", "met": False}, "seconds": {"wanted": "<= 60", "met": None}}
-    figures = {"accuracy": {"values": [0.97, 0.98], "mean": 0.975, "std": 0.0071, "n": 2}}
+    target["worst"] = {"wanted": "max <= 5", "met": True}
+    figures = {"worst": {"values": [1.0, 4.5], "mean": 2.75, "std": 2.4749, "min": 1.0, "max": 4.5, "n": 2}}
+    figures |= {"accuracy": {"values": [0.97, 0.98], "mean": 0.975, "std": 0.0071, "n": 2}}
     (tmp_path / "a.json").write_text(json.dumps({"name": "a", "machine": machine, "target": target, "figures": figures}))
     (tmp_path / "b.json").write_text(json.dumps({"name": "b", "machine": machine, "figures": {"untargeted": 1}}))
     lines = tables.table("en", tmp_path).splitlines()
+    assert lines[4] == "| a | worst | max ≤ 5 | 4.5 | 2 | yes |"
     assert lines[2:4] == ["| a | accuracy | ≥ 0.985 | 0.9750 ± 0.0071 | 2 | no |", "| a | seconds | ≤ 60 |  | 0 | not measured |"]
     stale = "x\n<!-- from benchmarks/results -->\nold\n<!-- end -->\ny\n"
     assert tables.written(stale, "en", tmp_path) != stale
