@@ -28,7 +28,7 @@ class TextNet(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.words = nn.Linear(embedding, width)
         self.phrases = nn.Conv2d(embedding, width, (1, 3), padding=(0, 1))
-        self.head = nn.Linear(4 * width, signature.output.width)
+        self.head = nn.Linear(4 * width + embedding, signature.output.width)
         self.often = 8.0 / tokens
 
     def forward(self, x: Tensor) -> Tensor:
@@ -42,7 +42,7 @@ class TextNet(nn.Module):
         words = torch.relu(self.words(tokens))  # float32[batch, token, width]
         phrases = torch.relu(self.phrases(tokens.permute(0, 2, 1).unsqueeze(2))).squeeze(2).permute(0, 2, 1)
         found = torch.cat([words, phrases], dim=2)
-        pooled = torch.cat([found.amax(dim=1), found.sum(dim=1) * self.often], dim=1)
+        pooled = torch.cat([found.amax(dim=1), found.sum(dim=1) * self.often, tokens.sum(dim=1) * self.often], dim=1)
         scores: Tensor = self.head(self.dropout(pooled))
         return scores
 
