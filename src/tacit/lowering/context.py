@@ -108,7 +108,8 @@ class Context:
     def _order(self, node: torch.fx.Node, value: Sum | Mosaic) -> tuple[int, ...]:
         """Lay a value that a convolution reads out with the channels last, any other as it was made."""
         rank = len(value.shape)
-        if rank in (3, 4) and any(low or high for low, high in self.borders.of(node, rank)):
+        margins = self.borders.of(node, rank)
+        if rank in (3, 4) and margins[-1] != NO_MARGIN and margins[1] == NO_MARGIN:
             return (0, *range(2, rank), 1)
         return value.order or tuple(range(rank))
 

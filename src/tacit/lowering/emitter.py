@@ -155,8 +155,8 @@ class Emitter:
     def _weight(self, name: str, weight: torch.Tensor, layout: Sequence[Loop]) -> str:
         present = [loop for loop in layout if loop.b_axis is not None]
         shaped = weight.permute([loop.b_axis for loop in present if loop.b_axis is not None])
-        if name == "one" and not bool((shaped == 1).all()):
-            name = "scale"
+        if shaped.numel() == 1 or name == "one":
+            name = {1.0: "one", -1.0: "minus_one"}.get(float(shaped.reshape(-1)[0]) if shaped.numel() == 1 else 0.0, "scale")
         buffer = self.builder.add_weight(name, _to_numpy(shaped))
         for place, loop in enumerate(present):
             stride = math.prod(other.size for other in present[place + 1 :])
@@ -201,7 +201,9 @@ class Emitter:
         return Nest(loops, a, b if isinstance(b, Strided) else None, b_parts[0], bias_parts[0])
 
     def _split_out(self, dot: Dot, dest: Strided, out_shape: Sequence[int]) -> dict[str, Axis]:
-        split = reshape(replace(dest, margins=(NO_MARGIN,) * len(dest.axes)), out_shape) if dot.out_labels else dest
+        if not dot.out_labels:
+            return {}
+        split = reshape(replace(dest, margins=(NO_MARGIN,) * len(dest.axes)), out_shape)
         if split is None:
             raise ValueError(f"the result of {dot.source} can't be written into its place")
         return dict(zip(dot.out_labels, split.axes, strict=True))

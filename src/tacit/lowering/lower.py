@@ -179,6 +179,9 @@ def _lower(traced: Traced, inputs: Sequence[ArraySpec], approximate: float | Non
         except Refused as refused:
             problems.append(f"{operation(node)} - {source_of(node)}: {refused.reason}; {refused.instead}")
             context.values[node] = _stand_in(context, node)
+        except ValueError as error:  # axes that no copy brings together
+            problems.append(f"{operation(node)} - {source_of(node)}: {error}; {FALLBACK}")
+            context.values[node] = _stand_in(context, node)
     raise_all(problems, heading="expected only operations that are matmuls and ReLUs", error=LoweringError)
     _declare_outputs(context)
     return context.emitter.builder.finish(), tuple(context.approximations)

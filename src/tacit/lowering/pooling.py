@@ -126,6 +126,8 @@ def max_pool(context: Context, node: torch.fx.Node) -> Value:
 
 def _max_axis(context: Context, view: Strided, axis: int, pool: Pool, place: int) -> Any:
     kernel, stride, step, count = pool.kernel[place], pool.stride[place], pool.dilation[place], pool.out[place]
+    if len(view.axes[axis]) > 1:  # an axis that was reshaped or repeated is laid out first
+        view = context.emitter.copy(view, name=f"{view.buffer}_copy", source=context.source, order=memory_order(view))
     wide = _replicated(context, view, axis, pool_margin(pool, place, view.shape[axis]), step)
     if kernel == 1:
         return views.narrow(wide, axis, 0, count, step=stride)

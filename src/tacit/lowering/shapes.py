@@ -15,7 +15,7 @@ from tacit.lowering.geometry import argument
 from tacit.lowering.lookup import Lookup
 from tacit.lowering.mosaic import Mosaic, Region, Stretch
 from tacit.lowering.strided import Strided
-from tacit.lowering.sums import Sum, map_pointwise
+from tacit.lowering.sums import Sum, map_pointwise, permuted, reshaped
 
 Margins = tuple[tuple[int, int], ...]
 ViewChange = Callable[[Strided], Strided | None]
@@ -44,6 +44,11 @@ def move(context: Context, operand: Any, view: ViewChange, tensor: Callable[[tor
 def reshape(context: Context, node: torch.fx.Node) -> Value:
     """Lower view, reshape, flatten, unflatten, squeeze, unsqueeze."""
     shape = context.shape()
+    value = context.get(node.args[0])
+    if isinstance(value, Sum) and not value.pointwise and context.sole_reader(node.args[0]):
+        found = reshaped(value, shape)
+        if found is not None:
+            return found
     return move(context, node.args[0], lambda view: views.reshape(view, shape), lambda tensor: tensor.reshape(shape), shape)
 
 
@@ -53,6 +58,9 @@ def permute(context: Context, node: torch.fx.Node) -> Value:
     target: Any = node.target
     probe = torch.empty([axis + 2 for axis in range(rank)], device="meta")
     order = [size - 2 for size in target(probe, *node.args[1:], **node.kwargs).shape]
+    value = context.get(node.args[0])
+    if isinstance(value, Sum) and not value.pointwise and context.sole_reader(node.args[0]):
+        return permuted(value, order)
     return move(context, node.args[0], lambda view: views.permute(view, order), lambda tensor: tensor.permute(order), context.shape())
 
 

@@ -129,6 +129,14 @@ def reshape(view: Strided, shape: Sequence[int]) -> Strided | None:
             margins.append(view.margins[left])
             left, right = left + 1, right + 1
             continue
+        if right < len(shape) and shape[right] == 1:
+            axes.append(())
+            margins.append(NO_MARGIN)
+            right += 1
+            continue
+        if left < len(old) and old[left] == 1:
+            left += 1
+            continue
         end_left, end_right = min(left + 1, len(old)), min(right + 1, len(shape))
         while math.prod(old[left:end_left]) != math.prod(shape[right:end_right]):
             if math.prod(old[left:end_left]) < math.prod(shape[right:end_right]):

@@ -183,3 +183,55 @@ def map_pointwise(
     constant = None if value.constant is None else tensor(value.constant)
     order = memory_order(dots[0].a) if dots else tuple(range(len(shape)))
     return Sum(shape, tuple(dots), constant, order=order)
+
+
+def permuted(value: Sum, order: Sequence[int]) -> Sum:
+    """Reorder the axes of a value that is not computed yet; its place in memory stays the same."""
+    dots = tuple(replace(dot, out=tuple(dot.out[axis] for axis in order)) for dot in value.dots)
+    constant = None if value.constant is None else value.constant.permute(tuple(order))
+    base = None if value.base is None else permuted(value.base, order)
+    places = {axis: place for place, axis in enumerate(order)}
+    memory = tuple(places[axis] for axis in (value.order or range(len(value.shape))))
+    return Sum(tuple(value.shape[axis] for axis in order), dots, constant, value.relu, base, memory)
+
+
+def reshaped(value: Sum, shape: Sequence[int]) -> Sum | None:
+    """Reshape a value that is not computed yet; None when an axis would have to be cut, or joined against its order in memory."""
+    grouped = _joined_axes(value.shape, shape)
+    if grouped is None:
+        return None
+    order = [axis for axis in (value.order or range(len(value.shape))) if value.shape[axis] > 1]
+    firsts = []
+    for group in grouped:
+        kept = [axis for axis in group if value.shape[axis] > 1]
+        at = [order.index(axis) for axis in kept]
+        if at != list(range(at[0], at[0] + len(at))) if at else False:
+            return None
+        firsts.append(at[0] if at else -1)
+    memory = tuple(sorted(range(len(shape)), key=lambda axis: (firsts[axis], axis)))
+    base = None if value.base is None else reshaped(value.base, shape)
+    if value.base is not None and base is None:
+        return None
+    dots = tuple(replace(dot, out=tuple(sum((dot.out[axis] for axis in group), ()) for group in grouped)) for dot in value.dots)
+    constant = None if value.constant is None else value.constant.reshape(tuple(shape))
+    return Sum(tuple(shape), dots, constant, value.relu, base, memory)
+
+
+def _joined_axes(old: Sequence[int], new: Sequence[int]) -> list[list[int]] | None:
+    """Say which old axes each new axis is made of; None when one would have to be cut."""
+    groups: list[list[int]] = []
+    axis = 0
+    for size in new:
+        group: list[int] = []
+        product = 1
+        while product < size and axis < len(old):
+            product *= old[axis]
+            group.append(axis)
+            axis += 1
+        if product != size:
+            return None
+        groups.append(group)
+    rest = list(range(axis, len(old)))
+    if any(old[left] != 1 for left in rest):
+        return None
+    return groups

@@ -102,6 +102,7 @@ LAYERS = [
     on(image(), nn.MaxPool2d(1, 2)),
     on(image(), nn.Sequential(nn.ReLU(), nn.MaxPool2d(3, 2, 1), nn.Conv2d(6, 4, 3, padding=1))),
     on(series(), nn.MaxPool1d(3)),
+    on(image(), nn.Sequential(nn.Upsample(scale_factor=2), nn.MaxPool2d(3, 2, 1))),
     on(series(), nn.MaxPool1d(4, 2, 2)),
     on(series(), nn.MaxPool1d(7, 1, 3)),
     on(image(), nn.AvgPool2d(2)),
