@@ -140,18 +140,25 @@ class Runner:
     def _keep_time(self) -> None:
         """Plan anew by the clock, tell the progress, and save, each when it is due."""
         now, progress = time.monotonic(), self.training.progress
-        if self.clock is not None and not progress.done and now - self._replanned > 0.5 and progress.step > self._steps_then + 2:
-            pace = (now - self._replanned) / (progress.step - self._steps_then)
-            left = max(1, min(int(self.clock.left() / pace), self.clock.most_steps - progress.step))
-            if abs(left - progress.left) > 0.02 * progress.left + 1:
-                progress.replan(left)
-            if now - self._replanned > 2.0:
-                self._replanned, self._steps_then = now, progress.step
+        if self.clock is not None and not progress.done:
+            self._replan(now, self.clock)
         if now - self._saved > max(1.0, 50 * self._save_cost):
             self.save()
         best = "" if self.best is None else f" validation {self.best_score:.4f}"
         left_seconds = self.clock.left() if self.clock else None
         self.reporter.progress(progress.fraction, left_seconds, f"{self.label} step {progress.step} loss {self.training.loss:.3f}{best}")
+
+    def _replan(self, now: float, clock: Clock) -> None:
+        """Plan anew when the pace of the last seconds says that the plan is off: by 5 %, or by less near the end."""
+        progress, since = self.training.progress, now - self._replanned
+        left = clock.left()
+        if since < min(2.0, max(0.3, left / 4)) or progress.step < self._steps_then + 3:
+            return
+        pace = since / (progress.step - self._steps_then)
+        possible = max(1, min(int(left / pace), clock.most_steps - progress.step))
+        if abs(possible - progress.left) > 0.05 * progress.left + 1:
+            progress.replan(possible)
+        self._replanned, self._steps_then = now, progress.step
 
     def _recover(self) -> None:
         """Go back to good weights with a third of the learning rate after the loss has become infinite or undefined."""
