@@ -20,7 +20,8 @@ class Recipe:
     per step. epochs: at most so many passes, whatever the budget. warmup: fraction of the steps during which the rate rises.
     augment: names in `tacit.search.augmentation.AUGMENTATIONS`, or None for those that are safe for the type of the input.
     augment_from: fewer planned epochs than this train without augmentation. plain_tail: the last fraction of the steps is not
-    augmented. balance: weigh classes by inverse frequency (None: when the goal is not accuracy). precision: float32, bfloat16
+    augmented. mixup: parameter of the Beta distribution by which augmented examples are blended (0: not). balance: weigh classes
+    by inverse frequency (None: when the goal is not accuracy). precision: float32, bfloat16
     or None (bfloat16 where the machine multiplies it in hardware). clip: greatest norm of the gradient (0: no limit).
     approximate: greatest error with which functions other than ReLU may be lowered (None: they are refused).
     """
@@ -36,6 +37,7 @@ class Recipe:
     augment: tuple[str, ...] | None = None
     augment_from: float = 6.0
     plain_tail: float = 0.1
+    mixup: float = 0.0
     balance: bool | None = None
     precision: str | None = None
     clip: float = 0.0

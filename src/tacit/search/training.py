@@ -38,6 +38,18 @@ class Task:
     goal: Goal
 
 
+@dataclass(frozen=True, eq=False)
+class Mix:
+    """Blend each example with a partner (Zhang et al. 2018, "mixup"): share of its own, and int64[batch] partners."""
+
+    share: float
+    partners: Tensor
+
+    def blend(self, array: Tensor) -> Tensor:
+        """Blend float32[batch, ...]; integers stay as they are."""
+        return array * self.share + array[self.partners] * (1.0 - self.share) if array.is_floating_point() else array
+
+
 class Training:
     """Weights, optimiser and progress of one run."""
 
@@ -90,25 +102,47 @@ class Training:
         rows = self.order.rows(progress.step)
         arrays, targets = self._train.rows(rows)
         step_seed = seed_of(self.seed, "step", progress.step)
-        if self._augmentations and progress.fraction < 1.0 - recipe.plain_tail:
+        augmented = bool(self._augmentations) and progress.fraction < 1.0 - recipe.plain_tail
+        if augmented:
             generator = torch.Generator().manual_seed(step_seed)
             arrays = tuple(self._augment(array, place, generator) for place, array in enumerate(arrays))
+        mix = self._mix(step_seed, len(rows)) if augmented else None
+        if mix is not None:
+            arrays = tuple(mix.blend(array) for array in arrays)
         self._seed_dropout(step_seed)
         rate = self.rate * recipe.learning_rate * one_cycle(progress.fraction, warmup=recipe.warmup)
         for group in self.optimiser.param_groups:
             group["lr"] = rate
         self.network.train()
         scores = self.scores(arrays)
-        loss = self._loss(scores, targets, smoothing=recipe.label_smoothing, weights=self._weights)
+        loss = self._loss_of(scores, targets)
+        if mix is not None:
+            loss = mix.share * loss + (1.0 - mix.share) * self._loss_of(scores, targets[mix.partners])
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         if recipe.clip:
             nn.utils.clip_grad_norm_(self.network.parameters(), recipe.clip)
         self.optimiser.step()
         if progress.fraction >= 0.5:
-            self._remember(rows, scores.detach(), targets)
+            self._remember(rows, scores.detach().mean(1) if scores.ndim == 3 else scores.detach(), targets)
         self.loss = float(loss.detach())
         progress.advance()
+
+    def _loss_of(self, scores: Tensor, targets: Tensor) -> Tensor:
+        """Give the mean loss; several members' scores, float32[batch, member, score], are held against the same targets."""
+        if scores.ndim == 3:
+            targets = targets.repeat_interleave(scores.shape[1], dim=0)
+            scores = scores.flatten(0, 1)
+        loss: Tensor = self._loss(scores, targets, smoothing=self.recipe.label_smoothing, weights=self._weights)
+        return loss
+
+    def _mix(self, seed: int, count: int) -> Mix | None:
+        """Draw how the examples of a step are blended, or None when the recipe does not blend."""
+        if self.recipe.mixup <= 0:
+            return None
+        generator = np.random.default_rng(seed)
+        share = float(generator.beta(self.recipe.mixup, self.recipe.mixup))
+        return Mix(share, torch.from_numpy(generator.permutation(count)).to(self.device))
 
     def _seed_dropout(self, seed: int) -> None:
         """Seed what the network draws in this step; `torch.manual_seed` would spend a millisecond on devices that are not there."""

@@ -15,6 +15,10 @@ from tacit.ground.errors import ConfigError
 from tacit.ground.tables import Table, did_you_mean
 from tacit.signature.signature import Signature
 from tacit.skeletons.convnet import SIZES_1D, SIZES_2D, ChannelsFirst, build_1d, build_2d
+from tacit.skeletons.members import Members
+
+#: The setting that every skeleton has: how many networks are trained side by side and averaged.
+MEMBERS = "members"
 
 Build = Callable[..., nn.Module]
 
@@ -79,7 +83,7 @@ def check_settings(skeleton: Skeleton, settings: Mapping[str, Any]) -> None:
     if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
         return
     known = [name for name in parameters if name not in ("signature", "_")]
-    problems = [f"  - `skeleton.{name}`: {did_you_mean(name, known)}" for name in settings if name not in known]
+    problems = [f"  - `skeleton.{name}`: {did_you_mean(name, known)}" for name in settings if name not in (*known, MEMBERS)]
     if problems:
         raise ConfigError("\n".join([f"the skeleton `{skeleton.name}` does not have these settings", *problems]))
 
@@ -92,7 +96,13 @@ def network_for(
     inputs: arrays [example, *shape], at most some ten thousand are looked at.
     """
     torch.manual_seed(seed)
-    network = skeleton.build(signature, **settings)
+    own = {name: value for name, value in settings.items() if name != MEMBERS}
+    count = int(settings.get(MEMBERS, 1))
+    if count < 1:
+        raise ConfigError(f"expected at least 1 member, got {count} - at `skeleton.members`")
+    network = skeleton.build(signature, **own)
+    if count > 1:
+        network = Members([network, *(skeleton.build(signature, **own) for _ in range(count - 1))])
     some = tuple(array[:: max(1, len(array) // 20_000)] for array in inputs)
     for module in network.modules():
         fit = getattr(module, "fit_inputs", None)
