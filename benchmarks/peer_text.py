@@ -29,9 +29,7 @@ FEATURES: dict[str, Callable[[], Any]] = {
 }
 COSTS = (0.3, 1.0, 3.0, 10.0)
 BOOSTING = [
-    {"learning_rate": rate, "max_leaf_nodes": leaves, "max_iter": steps}
-    for rate, steps in ((0.1, 200), (0.05, 400))
-    for leaves in (7, 31)
+    {"learning_rate": rate, "max_leaf_nodes": leaves, "max_iter": steps} for rate, steps in ((0.1, 200), (0.05, 400)) for leaves in (7, 31)
 ]
 
 
@@ -81,9 +79,7 @@ def main() -> None:
         "linear SVM": [
             (f"{name}, C={cost:g}", lambda name=name, cost=cost: support_vector_machine(name, cost)) for name in FEATURES for cost in COSTS
         ],
-        "boosting": [
-            (f"both, {settings}".replace("'", ""), lambda settings=settings: boosting("both", settings)) for settings in BOOSTING
-        ],
+        "boosting": [(f"both, {settings}".replace("'", ""), lambda settings=settings: boosting("both", settings)) for settings in BOOSTING],
         "linear SVM, words 1-2, C=1, not tuned": [("fixed", lambda: support_vector_machine("words 1-2", 1.0))],
     }
     figures: dict[str, Any] = {}

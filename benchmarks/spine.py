@@ -54,9 +54,7 @@ class Case:
 
 SPAM = {"F1 of spam": ("per_class", "spam", "f1"), "accuracy": ("accuracy",)}
 CASES: dict[str, Case] = {
-    "digits": Case(
-        {"": "digits"}, 0.75, 5, target={"accuracy": ">= 0.985"}, peers=(("accuracy", "peers-digits", "accuracy", 0.0),)
-    ),
+    "digits": Case({"": "digits"}, 0.75, 5, target={"accuracy": ">= 0.985"}, peers=(("accuracy", "peers-digits", "accuracy", 0.0),)),
     "mnist": Case({"": "mnist"}, 5, 3, target={"accuracy": ">= 0.995"}),
     "fashion-mnist-10": Case({"": "fashion-mnist"}, 10, 3, target={"accuracy": ">= 0.935"}),
     "fashion-mnist-1": Case({"": "fashion-mnist"}, 1, 3, target={"accuracy": ">= 0.915"}),
@@ -124,9 +122,7 @@ class Runs:
         commits = sorted({row["commit"] for row in counted})
         notes = [*self.case.notes, f"commits of the runs: {', '.join(commits)}"]
         target = {name: rule for name, rule in self.case.targets().items() if name in figures}
-        harness.record(
-            self.name, figures, command=harness.command_line(), target=target, notes=notes, runs=self.rows, folder=self.folder
-        )
+        harness.record(self.name, figures, command=harness.command_line(), target=target, notes=notes, runs=self.rows, folder=self.folder)
 
 
 def compile_once(source: Path, arguments: Sequence[str], minutes: float, case: Case, *, folder: Path) -> dict[str, Any]:

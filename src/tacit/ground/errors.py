@@ -68,7 +68,9 @@ class GoalNotMet(TacitError):
     exit_code = 1
 
 
-def raise_all(problems: Iterable[str], *, heading: str, fix: str | None = None, error: type[TacitError] = InputError, most: int = 20) -> None:
+def raise_all(
+    problems: Iterable[str], *, heading: str, fix: str | None = None, error: type[TacitError] = InputError, most: int = 20
+) -> None:
     """Raise one error that names every problem (the first `most` in full, the rest counted); do nothing when there is none.
 
     >>> raise_all([], heading="bad rows")

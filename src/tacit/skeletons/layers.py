@@ -127,10 +127,10 @@ class ConvNormRelu(nn.Module):
 
 
 def stages(sizes: Sequence[int], *, smallest: int, most: int) -> int:
-    """Count how often the shortest side may be halved before it falls below `smallest`, at most `most`.
+    """Count how often the shortest side may be halved (rounding up) before it falls below `smallest`, at most `most`.
 
     >>> stages((28, 28), smallest=4, most=4)
-    2
+    3
     """
     side, count = min(sizes), 0
     while count < most and (side + 1) // 2 >= smallest:

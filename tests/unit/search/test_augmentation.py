@@ -35,7 +35,8 @@ def test_keeps_shape_and_dtype_and_repeats_with_the_generator(name, spec):
 
 
 @pytest.mark.parametrize(
-    "name, place", [("shift", 0), ("flip", 0), ("affine", 0), ("erase", 0), ("scale", 1), ("jitter", 1), ("mask", 1), ("gain", 2), ("dropout_tokens", 3)]
+    "name, place",
+    [("shift", 0), ("flip", 0), ("affine", 0), ("erase", 0), ("scale", 1), ("jitter", 1), ("mask", 1), ("gain", 2), ("dropout_tokens", 3)],
 )
 def test_changes_what_it_is_for(name, place):
     x = batch(SPECS[place])

@@ -18,9 +18,7 @@ def choose(options, records, failing=()):
             raise RuntimeError("out of memory")
         return training([(0, progress.left)], recipe=Recipe(batch=16, learning_rate=settings["rate"]))
 
-    winner = halve(
-        options, training_of, seconds=None, steps=240, meter=lambda: 0.0, records=records, reporter=Reporter(), stop=Stop()
-    )
+    winner = halve(options, training_of, seconds=None, steps=240, meter=lambda: 0.0, records=records, reporter=Reporter(), stop=Stop())
     return winner, made
 
 
