@@ -2,7 +2,7 @@
 
     python benchmarks/peer_text.py
 
-The five folds are those that Tacit gets (`datasets.sms_folds`: stratified, copies of a message in one fold). Features and C are
+The five folds are those that Tacit gets (`datasets.sms_folds`: stratified, one copy of each message). Features and C are
 chosen anew in each fold, on a fifth of its training messages, and the chosen model is fitted again on all of them.
 """
 

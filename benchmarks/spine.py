@@ -69,7 +69,7 @@ CASES: dict[str, Case] = {
             ("F1 of spam", "peers-sms", "linear SVM: F1 of spam", 0.0),
             ("F1 of spam", "peers-sms", "boosting: F1 of spam", 0.01),
         ),
-        notes=("folds are stratified, equal messages lie in one fold; the peers are in peers-sms.json",),
+        notes=("folds are stratified, each message occurs once; the peers are in peers-sms.json",),
     ),
     "adult": Case(
         {"": "adult"},

@@ -48,7 +48,7 @@ class Recipe:
 BY_KIND: Mapping[str, Mapping[str, Any]] = {
     "image": {},
     "audio": {"optimiser": "adamw", "learning_rate": 4e-3, "weight_decay": 1e-2, "batch": 64, "epochs": 60},
-    "series": {"optimiser": "adamw", "learning_rate": 2e-3, "weight_decay": 5e-2, "batch": 64, "epochs": 40},
+    "series": {"optimiser": "adamw", "learning_rate": 2e-3, "weight_decay": 5e-2, "batch": 64, "epochs": 15},
     "text": {"optimiser": "adamw", "learning_rate": 4e-3, "weight_decay": 1e-2, "batch": 64, "epochs": 25},
     "row": {"optimiser": "adamw", "learning_rate": 2e-3, "weight_decay": 1e-2, "batch": 256, "epochs": 30, "label_smoothing": 0.0},
 }

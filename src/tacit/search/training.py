@@ -119,7 +119,7 @@ class Training:
         if mix is not None:
             loss = mix.share * loss + (1.0 - mix.share) * self._loss_of(scores, targets[mix.partners])
         self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         if recipe.clip:
             nn.utils.clip_grad_norm_(self.network.parameters(), recipe.clip)
         self.optimiser.step()

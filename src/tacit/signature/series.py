@@ -33,8 +33,8 @@ class Series(InputType):
     """
 
     kind: ClassVar[str] = "series"
-    skeleton: ClassVar[str] = "convnet1d"
-    augmentations: ClassVar[tuple[str, ...]] = ("jitter", "scale")
+    skeleton: ClassVar[str] = "seriesnet"
+    augmentations: ClassVar[tuple[str, ...]] = ("scale",)
 
     channels: int
     steps: int

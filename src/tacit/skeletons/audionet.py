@@ -15,10 +15,8 @@ from torch import Tensor, nn
 
 from tacit.signature.base import ArraySpec
 from tacit.signature.signature import Signature
-from tacit.skeletons.layers import ConvNormRelu, Residual
+from tacit.skeletons.layers import ConvNormRelu, Logarithm, Residual, absolute
 from tacit.skeletons.table import Skeleton
-
-_KNOTS = 15
 
 
 def mel_filters(bands: int, *, window: int, rate: int) -> np.ndarray:
@@ -38,8 +36,6 @@ class LogMel(nn.Module):
 
     waves: Tensor
     filters: Tensor
-    knots: Tensor
-    bends: Tensor
 
     def __init__(self, *, rate: int, bands: int, window: int, hop: int) -> None:
         super().__init__()
@@ -50,20 +46,16 @@ class LogMel(nn.Module):
         waves = np.concatenate([np.cos(phase), np.sin(phase)]) * hann * (4.0 / window / 32768.0)
         self.register_buffer("waves", torch.from_numpy(waves.astype(np.float32))[:, None])
         self.register_buffer("filters", torch.from_numpy(mel_filters(bands, window=window, rate=rate))[:, :, None])
-        knots = np.geomspace(1e-5, 1.0, _KNOTS)
-        slopes = np.diff(np.log(knots)) / np.diff(knots)
-        bends = np.diff(slopes, prepend=0.0)
-        self.register_buffer("knots", torch.from_numpy(knots[:-1].astype(np.float32)))
-        self.register_buffer("bends", torch.from_numpy(bends.astype(np.float32)))
+        self.log = Logarithm(1e-5, 1.0, knots=15)
 
     def forward(self, x: Tensor) -> Tensor:
         """Give the interpolated logarithm of the mel spectrum, about 0 for silence and 11.5 for full scale."""
         spectrum = nn.functional.conv1d(x.unsqueeze(1), self.waves, stride=self.hop)
-        magnitude = torch.relu(spectrum) + torch.relu(-spectrum)
+        magnitude = absolute(spectrum)
         real, imaginary = magnitude.chunk(2, dim=1)
         mel = nn.functional.conv1d(real + imaginary, self.filters)
-        above = torch.relu(mel.unsqueeze(3) - self.knots)
-        return above @ self.bends
+        level: Tensor = self.log(mel)
+        return level
 
 
 class AudioNet(nn.Module):

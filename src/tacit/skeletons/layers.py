@@ -81,6 +81,32 @@ class PiecewiseLinear(nn.Module):
         return ((x.unsqueeze(2) - self.lower) * self.inverse).clamp(0.0, 1.0)
 
 
+class Logarithm(nn.Module):
+    """``log(x / least)`` between `least` and `most`, as its own interpolation between geometric knots: a sum of ReLUs.
+
+    Below `least` it is 0 (not minus infinity), above `most` it goes on with the last slope.
+    """
+
+    knots: Tensor
+    bends: Tensor
+
+    def __init__(self, least: float, most: float, *, knots: int) -> None:
+        super().__init__()
+        places = np.geomspace(least, most, knots)
+        slopes = np.diff(np.log(places)) / np.diff(places)
+        self.register_buffer("knots", torch.from_numpy(places[:-1].astype(np.float32)))
+        self.register_buffer("bends", torch.from_numpy(np.diff(slopes, prepend=0.0).astype(np.float32)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """float32[...] -> float32[...]."""
+        return torch.relu(x.unsqueeze(-1) - self.knots) @ self.bends
+
+
+def absolute(x: Tensor) -> Tensor:
+    """``|x|`` as two ReLUs."""
+    return torch.relu(x) + torch.relu(-x)
+
+
 class Residual(nn.Module):
     """``relu(x + body(x))``: two convolutions with batch norm; the sum is an accumulation in place."""
 

@@ -42,6 +42,7 @@ SKELETONS = Table(
     {
         "convnet2d": "tacit.skeletons.table:CONVNET_2D",
         "convnet1d": "tacit.skeletons.table:CONVNET_1D",
+        "seriesnet": "tacit.skeletons.seriesnet:SERIESNET",
         "mlp": "tacit.skeletons.mlp:MLP",
         "textnet": "tacit.skeletons.textnet:TEXTNET",
         "audionet": "tacit.skeletons.audionet:AUDIONET",

@@ -68,7 +68,7 @@ def test_the_default_skeleton_of_every_type_lowers_to_what_pytorch_computes(name
 @pytest.mark.parametrize("name", [name for name in SKELETONS if name])
 def test_sizes_grow_and_are_settings_of_the_skeleton(name):
     skeleton = SKELETONS.get(name)
-    signature = next(signature for signature in SIGNATURES.values() if signature.input.skeleton == name)
+    signature = SIGNATURES["series"] if name == "convnet1d" else next(s for s in SIGNATURES.values() if s.input.skeleton == name)
     counts = []
     for size in skeleton.sizes:
         check_settings(skeleton, size)
@@ -76,6 +76,23 @@ def test_sizes_grow_and_are_settings_of_the_skeleton(name):
         counts.append(sum(parameter.numel() for parameter in network.parameters()))
     assert counts == sorted(counts)
     assert len(set(counts)) == len(counts)
+
+
+@pytest.mark.parametrize("name", ["tiny", "audio", "row"])
+def test_members_learn_apart_and_answer_together(name):
+    signature = SIGNATURES[name]
+    skeleton, inputs = skeleton_for(signature, None), inputs_of(signature)
+    settings = {**skeleton.sizes[0], "members": 3}
+    check_settings(skeleton, settings)
+    network = network_for(skeleton, signature, settings, inputs=inputs, seed=0)
+    tensors = [torch.from_numpy(a) if s.limit else torch.from_numpy(a).float() for a, s in zip(inputs, signature.input.arrays, strict=True)]
+    apart = network.train()(*tensors)
+    assert apart.shape == (12, 3, signature.output.width)
+    assert not torch.allclose(apart[:, 0], apart[:, 1])
+    together = network.eval()(*tensors)
+    assert torch.allclose(together, torch.stack([member(*tensors) for member in network.networks]).mean(0), atol=1e-5)
+    graph = optimise(lower_module(network, signature.input.arrays).graph)
+    assert np.abs(evaluate(graph, inputs)[0] - together.detach().numpy()).max() <= 1e-4 * float(together.abs().max())
 
 
 def test_unknown_skeletons_and_settings_get_a_suggestion():
