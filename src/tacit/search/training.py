@@ -84,7 +84,7 @@ class Training:
     def _class_weights(self) -> Tensor | None:
         wanted = self.recipe.balance
         if wanted is None:
-            wanted = self.task.goal.metric not in ("accuracy", "log_loss") and self.task.goal.label is None
+            wanted = self.task.goal.metric not in ("accuracy", "log_loss")
         if not wanted or self.task.signature.output.loss != "cross_entropy":
             return None
         return class_weights(self.task.train.targets, self.task.signature.output.width).to(self.device)

@@ -48,7 +48,7 @@ class Standardise(nn.Module):
 
 
 class PiecewiseLinear(nn.Module):
-    """Encode each number by how far it has come in each of `bins` intervals between quantiles.
+    """Encode each number by how far it has come in each of at most `bins` intervals between quantiles.
 
     Component i is ``clip((x - knot_i) / (knot_i+1 - knot_i), 0, 1)``, which is two ReLUs. Source: Gorishniy et al., "On
     Embeddings for Numerical Features in Tabular Deep Learning" (2022), section 3.2.
@@ -69,7 +69,7 @@ class PiecewiseLinear(nn.Module):
             known = values[:, column] if present is None else values[present[:, column] > 0, column]
             if len(known) == 0:
                 known = np.zeros(1)
-            knots = np.unique(np.quantile(known.astype(np.float64), np.linspace(0, 1, self.bins + 1)))
+            knots = _knots(known.astype(np.float64), self.bins)
             lower, inverse = np.zeros(self.bins), np.zeros(self.bins)
             lower[: len(knots) - 1] = knots[:-1]
             inverse[: len(knots) - 1] = 1.0 / np.diff(knots)
@@ -79,6 +79,17 @@ class PiecewiseLinear(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """float32[batch, number] -> float32[batch, number, bin]."""
         return ((x.unsqueeze(2) - self.lower) * self.inverse).clamp(0.0, 1.0)
+
+
+def _knots(values: np.ndarray, bins: int) -> np.ndarray:
+    """Give at most ``bins + 1`` knots: half at quantiles of the values, the rest at quantiles of the *different* values.
+
+    A column that is nearly always 0 (a capital gain) has all of its quantiles there, and all of its meaning elsewhere.
+    """
+    usual = np.quantile(values, np.linspace(0, 1, bins // 2 + 1))
+    different = np.unique(values)
+    rare = different[np.linspace(0, len(different) - 1, min(len(different), bins - len(np.unique(usual)) + 1)).round().astype(int)]
+    return np.union1d(usual, rare)
 
 
 class Logarithm(nn.Module):

@@ -70,7 +70,7 @@ class RowNet(nn.Module):
         return scores
 
 
-def build(signature: Signature, *, width: int = 128, depth: int = 2, bins: int = 16, dropout: float = 0.1) -> nn.Module:
+def build(signature: Signature, *, width: int = 128, depth: int = 2, bins: int = 32, dropout: float = 0.2) -> nn.Module:
     """Build the MLP for rows."""
     return RowNet(signature, width=width, depth=depth, bins=bins, dropout=dropout)
 
