@@ -6,6 +6,7 @@ program and seed give the same bytes.
 
 from __future__ import annotations
 
+import json
 import platform
 import subprocess
 from pathlib import Path
@@ -73,7 +74,10 @@ def run_of(program: Program, found: Found, *, seed: int, device: torch.device, s
     training = found.training
     plan = print_plan(training.progress.plan)
     interrupted = found.outcome.interrupted
-    fixed = " ".join(f"--set skeleton.{name}={value}" for name, value in sorted(found.settings.items()))
+    fixed = " ".join(f"--set skeleton.{name}={json.dumps(value)}" for name, value in sorted(found.settings.items()))
+    again = f"tacit compile {program.name} --steps {plan} --seed {seed} {fixed}".strip()
+    if len(training.progress.plan) > 1:  # a run by the clock, planned anew on the way
+        again = f"tacit compile {program.name} --repeat {program.name}.tacit"
     run: dict[str, Any] = {
         "seed": seed,
         "steps": training.progress.step,
@@ -85,7 +89,7 @@ def run_of(program: Program, found: Found, *, seed: int, device: torch.device, s
         "device": device.type,
         "threads": torch.get_num_threads(),
         "precision": "bfloat16" if training.low_precision else "float32",
-        "repeat": None if interrupted else f"tacit compile {program.name} --steps {plan} --seed {seed} {fixed}".strip(),
+        "repeat": None if interrupted else again,
         "interrupted": interrupted,
         "history": found.outcome.history,
         "trials": [
@@ -110,7 +114,7 @@ def versions() -> dict[str, str]:
 
 
 def suspicious_labels(found: Found, train: Examples) -> list[dict[str, Any]]:
-    """List the training labels that the run itself disagreed with most: the lowest mean margins over its second half."""
+    """List the training labels that the run itself disagreed with most: the lowest mean margins while it learnt."""
     training = found.training
     if training.task.signature.output.loss != "cross_entropy" or not bool((training.seen > 0).any()):
         return []

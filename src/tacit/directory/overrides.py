@@ -41,4 +41,6 @@ def apply_overrides(document: Mapping[str, Any], overrides: Mapping[str, str]) -
             place = place[name]
         if isinstance(place, dict):
             place[inner[-1]] = parse_value(text)
+    if "budget.minutes" in overrides and "budget.steps" not in overrides and isinstance(changed.get("budget"), dict):
+        changed["budget"].pop("steps", None)  # a budget by the clock takes the place of one in steps
     return changed, problems

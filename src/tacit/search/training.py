@@ -123,7 +123,7 @@ class Training:
         if recipe.clip:
             nn.utils.clip_grad_norm_(self.network.parameters(), recipe.clip)
         self.optimiser.step()
-        if progress.fraction >= 0.5:
+        if progress.fraction >= (0.5 if self._augmentations else 0.1):
             self._remember(rows, scores.detach().mean(1) if scores.ndim == 3 else scores.detach(), targets)
         self.loss = float(loss.detach())
         progress.advance()
@@ -158,7 +158,11 @@ class Training:
         return array
 
     def _remember(self, rows: Tensor, scores: Tensor, targets: Tensor) -> None:
-        """Add up each example's margin, given label minus best other (Pleiss et al. 2020, AUM), over the second half of the run."""
+        """Add up each example's margin, given label minus best other (Pleiss et al. 2020, "area under the margin").
+
+        With augmentation the second half of a run tells most. Without it late passes have learnt wrong labels by heart, so nearly all
+        of the run counts.
+        """
         if self.task.signature.output.loss != "cross_entropy" or scores.shape[1] < 2:
             return
         given = scores.gather(1, targets[:, None])[:, 0]

@@ -63,6 +63,25 @@ def test_steps_become_a_plan(compiled, tmp_path):
     assert compiled.compiled["plan"] == [(0, 100), (40, 50)]
 
 
+def test_repeat_takes_plan_seed_and_settings_of_a_binary(compiled, tmp_path):
+    run = {"plan": "0:100,40:50", "seed": 7, "settings": {"width": 32, "norm": "batch", "deep": True}, "interrupted": False}
+    bright_binary({"name": "bright", "run": run}).save(tmp_path / "first.tacit")
+    assert cli.main(["compile", str(tmp_path), "--repeat", str(tmp_path / "first.tacit"), "--set", "skeleton.width=16"]) == 0
+    assert compiled.compiled["plan"] == [(0, 100), (40, 50)]
+    assert compiled.compiled["seed"] == 7
+    assert compiled.opened["overrides"] == {"skeleton.width": "16", "skeleton.norm": '"batch"', "skeleton.deep": "true"}
+
+
+@pytest.mark.parametrize("run", [{"plan": "5", "seed": 1, "interrupted": True}, {}])
+def test_repeat_needs_a_finished_run_and_no_other_budget(run, compiled, tmp_path, capsys):
+    bright_binary({"name": "bright", "run": run}).save(tmp_path / "first.tacit")
+    assert cli.main(["compile", str(tmp_path), "--repeat", str(tmp_path / "first.tacit")]) == 2
+    assert "expected a binary of a finished run" in capsys.readouterr().err
+    assert cli.main(["compile", str(tmp_path), "--repeat", str(tmp_path / "first.tacit"), "--minutes", "1"]) == 2
+    assert "expected --repeat, or --minutes or --steps, got both" in capsys.readouterr().err
+    assert not hasattr(compiled, "compiled")
+
+
 def test_json_is_one_document(compiled, tmp_path, capsys):
     assert cli.main(["compile", str(tmp_path), "--json"]) == 0
     document = json.loads(capsys.readouterr().out)

@@ -168,3 +168,9 @@ def test_overrides_leave_the_document_alone():
     changed, problems = apply_overrides(document, {"budget.minutes": "1", "goal.classes.a.recall": "0.9", "goal.classes.a.b.recall": "1"})
     assert problems == [] and document == {"budget": {"minutes": 5}, "goal": {"classes": {"a": {"recall": 0.5}}}}
     assert changed == {"budget": {"minutes": 1}, "goal": {"classes": {"a": {"recall": 0.9}, "a.b": {"recall": 1}}}}
+
+
+def test_minutes_given_on_the_command_line_take_the_place_of_steps():
+    document = {"budget": {"steps": 400, "macs": 10}}
+    assert apply_overrides(document, {"budget.minutes": "2"})[0]["budget"] == {"minutes": 2, "macs": 10}
+    assert apply_overrides(document, {"budget.minutes": "2", "budget.steps": "5"})[0]["budget"] == {"minutes": 2, "steps": 5, "macs": 10}

@@ -2,11 +2,16 @@ import numpy as np
 import pytest
 import torch
 
+from tacit.goals.goal import Goal
 from tacit.ground.progress import Reporter
 from tacit.search.checkpoint import load_checkpoint
 from tacit.search.columns import Order
 from tacit.search.recipe import Recipe
 from tacit.search.running import Runner, Stop
+from tacit.search.schedule import Progress
+from tacit.search.training import Task, Training
+from tacit.skeletons.table import CONVNET_2D, network_for
+from tests.unit.search import small_task
 from tests.unit.search.small_task import training
 
 
@@ -110,3 +115,38 @@ def test_margins_point_at_the_labels_that_were_flipped():
     mean = (run.margins / run.seen.clamp(min=1)).numpy()
     worst = set(np.argsort(mean)[:6].tolist())
     assert {3, 30, 60, 90} <= worst
+
+
+def test_blending_mixes_each_example_with_a_partner_and_still_learns():
+    run = training([(0, 60)], recipe=Recipe(batch=16, learning_rate=0.05, mixup=0.4, plain_tail=0.0))
+    mix = run._mix(7, 16)
+    x = torch.rand(16, 8, 8, 1)
+    assert torch.allclose(mix.blend(x), mix.share * x + (1 - mix.share) * x[mix.partners])
+    assert sorted(mix.partners.tolist()) == list(range(16))
+    again = run._mix(7, 16)
+    assert (again.share, again.partners.tolist()) == (mix.share, mix.partners.tolist())
+    outcome = Runner(run, reporter=Reporter(), stop=Stop()).finish()
+    assert outcome.score >= 0.85
+
+
+@pytest.mark.parametrize("metric, label, weighed", [("accuracy", None, False), ("macro_f1", None, True), ("f1", "top", True)])
+def test_classes_are_weighed_when_the_goal_is_not_accuracy(metric, label, weighed):
+    run = training([(0, 4)])
+    rare = Task(run.task.signature, run.task.train, run.task.validation, Goal(metric, label=label))
+    rare.train.targets[10:] = 1
+    weights = Training(rare, run.network, run.recipe, Progress([(0, 4)]), seed=0, augment=False, low_precision=False)._weights
+    assert (weights is not None) == weighed
+    if weights is not None:
+        few = int((rare.train.targets == 0).sum())
+        many = len(rare.train) - few
+        assert float(weights[0] / weights[1]) == pytest.approx((many / few) ** 0.5, rel=1e-4)
+
+
+def test_members_share_the_targets_and_differ(tmp_path):
+    whole = small_task.examples()
+    network = network_for(CONVNET_2D, whole.signature, {"width": 4, "members": 2}, inputs=whole.inputs, seed=0)
+    run = Training(small_task.task(), network, Recipe(batch=16), Progress([(0, 30)]), seed=0, augment=True, low_precision=False)
+    outcome = Runner(run, reporter=Reporter(), stop=Stop()).finish()
+    assert outcome.score >= 0.85
+    assert run.predict().shape == (40, 2)
+    assert not torch.equal(network.networks[0].head.weight, network.networks[1].head.weight)

@@ -159,3 +159,12 @@ def test_piecewise_linear_is_monotone_bounded_and_survives_repeated_values():
     assert out.max() <= 1
     assert (out.sum(2).diff(dim=0) >= -1e-6).all()
     assert torch.isfinite(out).all()
+
+
+def test_knots_reach_into_the_rare_values_of_a_column_that_is_nearly_always_zero():
+    column = np.zeros(1000)
+    column[:40] = np.linspace(100, 5000, 40)
+    layer = PiecewiseLinear(1, 16)
+    layer.fit(column[:, None])
+    out = layer(torch.tensor([[100.0], [1500.0], [3000.0], [5000.0]])).sum(2)[:, 0]
+    assert (out.diff() > 2).all()

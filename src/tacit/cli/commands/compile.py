@@ -6,6 +6,7 @@ too after a first Ctrl-C, which ends the search and keeps the best so far. 130 w
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from pathlib import Path
@@ -27,6 +28,9 @@ def command(
     steps: Annotated[str | None, typer.Option(help="Budget in gradient steps: same seed, same bytes.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from where an earlier run was stopped.")] = False,
+    repeat: Annotated[
+        Path | None, typer.Option(help="Take the steps, seed and settings of the run that made this binary.", metavar="FILE")
+    ] = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="Override a line of tacit.toml; may be given again.", metavar="KEY=VALUE")
     ] = None,
@@ -38,7 +42,11 @@ def command(
 ) -> int:
     """Find a program that meets the goal and write it as one file."""
     started = time.monotonic()
-    overrides = parse_settings(settings or [], minutes=minutes, steps=steps)
+    given = list(settings or [])
+    if repeat is not None:
+        steps, seed, chosen = run_of(repeat, minutes=minutes, steps=steps)
+        given = chosen + given
+    overrides = parse_settings(given, minutes=minutes, steps=steps)
     plan = resolve("tacit.search.schedule:parse_plan")(steps) if steps is not None else None
     with resolve("tacit.cli.progress:watch")() as reporter:
         reporter.phase("reading")
@@ -57,6 +65,21 @@ def command(
         say(f"model card: {card}")
         print(path)
     return 0 if report.met else 1
+
+
+def run_of(path: Path, *, minutes: float | None, steps: str | None) -> tuple[str, int, list[str]]:
+    """Give the plan of steps, the seed and the ``KEY=VALUE`` settings by which a binary was made. Raises: TacitError."""
+    if minutes is not None or steps is not None:
+        raise TacitError("expected --repeat, or --minutes or --steps, got both", fix="--repeat FILE alone takes the steps of that run")
+    run = resolve("tacit.binary.loading:load")(path).evidence.get("run") or {}
+    if run.get("interrupted") or not run.get("plan"):
+        cause = "it was interrupted" if run.get("interrupted") else "the binary carries no plan"
+        raise TacitError(f"expected a binary of a finished run - at `{path}`", cause=cause, fix="compile with --steps and --seed")
+    return (
+        str(run["plan"]),
+        int(run["seed"]),
+        [f"skeleton.{name}={json.dumps(value)}" for name, value in (run.get("settings") or {}).items()],
+    )
 
 
 def writable(path: Path) -> Path:
