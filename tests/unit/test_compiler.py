@@ -9,12 +9,16 @@ from torch import nn
 
 from tacit.binary.loading import from_bytes
 from tacit.compiler import compile as compile_program
+from tacit.examples.examples import Examples
 from tacit.goals.goal import Goal
 from tacit.ground.budget import Budget
 from tacit.ground.errors import BudgetError, ConfigError, InputError, LoweringError
 from tacit.ground.progress import Reporter
 from tacit.program import Program
 from tacit.search.schedule import parse_plan
+from tacit.signature.image import Image
+from tacit.signature.outputs import Class, Labels, Number
+from tacit.signature.row import Row
 from tacit.skeletons.choices import choice
 from tests.unit.search.small_task import examples
 
@@ -143,3 +147,51 @@ def test_a_network_that_cannot_be_lowered_is_refused_before_it_is_trained():
 def test_a_goal_that_does_not_fit_is_refused():
     with pytest.raises(ConfigError, match="mean_absolute_error"):
         compile_program(program(goals=(Goal("mean_absolute_error", 1.0),)))
+
+
+def synthetic(signature, inputs, labels, name="synthetic", **changes) -> Program:
+    targets = np.stack([signature.output.encode(label) for label in labels])
+    count = len(labels)
+    splits = np.array(["train", "train", "train", "validation", "test"])[np.arange(count) % 5]
+    ids = np.array([f"{place:024x}" for place in range(count)])
+    whole = Examples(signature, ids, inputs, targets, splits, None, name)
+    return Program(name, signature, whole, budget=Budget(steps=150), **changes)
+
+
+def rows(random, count=400):
+    values = random.normal(size=(count, 2)).astype(np.float32)
+    return (values, np.ones((count, 2), np.uint8)), values
+
+
+def test_a_number_is_learned_in_its_own_unit():
+    random = np.random.default_rng(0)
+    inputs, values = rows(random)
+    prices = 300 + 50 * values[:, 0] - 20 * np.abs(values[:, 1])
+    signature = Row(numbers=("x", "y")) >> Number(float(prices.mean()), float(prices.std()), "EUR")
+    binary = compile_program(synthetic(signature, inputs, prices))
+    assert binary.evidence["scores"]["test"]["r2"] >= 0.9
+    assert binary({"x": 0.0, "y": 0.0}) == pytest.approx(300, abs=20)
+
+
+def test_several_labels_are_learned_at_once():
+    random = np.random.default_rng(0)
+    inputs, values = rows(random)
+    labels = [[name for name, here in (("right", x > 0), ("top", y > 0)) if here] for x, y in values]
+    binary = compile_program(synthetic(Row(numbers=("x", "y")) >> Labels("right", "top"), inputs, labels))
+    assert binary.evidence["scores"]["test"]["exact_match"] >= 0.9
+    assert binary({"x": 2.0, "y": -2.0}) == ["right"]
+
+
+def test_a_product_of_inputs_and_a_joint_output_are_learned():
+    random = np.random.default_rng(0)
+    inputs, values = rows(random)
+    pictures = random.integers(0, 100, (400, 8, 8, 1)).astype(np.uint8)
+    bright = random.integers(0, 2, 400).astype(bool)
+    pictures[bright] += 120
+    labels = [("yes" if (x > 0) == b else "no", float(y)) for (x, y), b in zip(values, bright, strict=True)]
+    signature = Image(8, 8, 1) * Row(numbers=("x", "y")) >> Class("yes", "no") * Number()
+    binary = compile_program(synthetic(signature, (pictures, *inputs), labels))
+    answer = binary((np.full((8, 8), 200, np.uint8), {"x": 1.5, "y": 0.5}))
+    assert answer["class"] == "yes"
+    assert answer["number"] == pytest.approx(0.5, abs=0.5)
+    assert binary.evidence["lowering"]["max_relative_error"] <= 1e-4

@@ -2,27 +2,47 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from tacit.ground.errors import ConfigError
 from tacit.ground.tables import Table
+from tacit.signature.base import Joint, OutputType
 
 
-def cross_entropy(scores: Tensor, targets: Tensor, *, smoothing: float, weights: Tensor | None) -> Tensor:
+def cross_entropy(scores: Tensor, targets: Tensor, *, output: OutputType, smoothing: float, weights: Tensor | None) -> Tensor:
     """Softmax cross-entropy; targets int64[batch]."""
     return F.cross_entropy(scores, targets, weight=weights, label_smoothing=smoothing)
 
 
-def squared_error(scores: Tensor, targets: Tensor, *, smoothing: float, weights: Tensor | None) -> Tensor:
+def squared_error(scores: Tensor, targets: Tensor, *, output: OutputType, smoothing: float, weights: Tensor | None) -> Tensor:
     """Huber loss with its knee at 2 standard deviations: squared error that one wild label can't wreck."""
     return F.huber_loss(scores, targets.reshape(scores.shape), delta=2.0)
 
 
-def binary_cross_entropy(scores: Tensor, targets: Tensor, *, smoothing: float, weights: Tensor | None) -> Tensor:
+def binary_cross_entropy(scores: Tensor, targets: Tensor, *, output: OutputType, smoothing: float, weights: Tensor | None) -> Tensor:
     """Sigmoid cross-entropy of several yes/no answers; targets float32[batch, label]."""
     wanted = targets * (1.0 - smoothing) + 0.5 * smoothing
     return F.binary_cross_entropy_with_logits(scores, wanted, pos_weight=weights)
+
+
+def joint(scores: Tensor, targets: Tensor, *, output: OutputType, smoothing: float, weights: Tensor | None) -> Tensor:
+    """Give the sum of the losses of the parts; targets float32[batch, target], one part after the other."""
+    if not isinstance(output, Joint):
+        raise ConfigError(f"expected a joint output, got {output!r} - at the loss `joint`")
+    total = scores.new_zeros(())
+    at_score = at_target = 0
+    for part in output.parts:
+        count = math.prod(part.target.shape)
+        wanted = targets[:, at_target : at_target + count]
+        wanted = wanted[:, 0].long() if part.loss == "cross_entropy" else wanted
+        own = scores[:, at_score : at_score + part.width]
+        total = total + LOSSES.get(part.loss)(own, wanted, output=part, smoothing=smoothing, weights=None)
+        at_score, at_target = at_score + part.width, at_target + count
+    return total
 
 
 LOSSES = Table(
@@ -31,6 +51,7 @@ LOSSES = Table(
         "cross_entropy": "tacit.search.losses:cross_entropy",
         "squared_error": "tacit.search.losses:squared_error",
         "binary_cross_entropy": "tacit.search.losses:binary_cross_entropy",
+        "joint": "tacit.search.losses:joint",
     },
     group="tacit.losses",
 )

@@ -133,7 +133,9 @@ class Training:
         if scores.ndim == 3:
             targets = targets.repeat_interleave(scores.shape[1], dim=0)
             scores = scores.flatten(0, 1)
-        loss: Tensor = self._loss(scores, targets, smoothing=self.recipe.label_smoothing, weights=self._weights)
+        loss: Tensor = self._loss(
+            scores, targets, output=self.task.signature.output, smoothing=self.recipe.label_smoothing, weights=self._weights
+        )
         return loss
 
     def _mix(self, seed: int, count: int) -> Mix | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -22,6 +23,12 @@ class Members(nn.Module):
         if self.has_front:
             for network in networks[1:]:
                 network.front = networks[0].front
+
+    def fit_inputs(self, *arrays: np.ndarray) -> None:
+        """Fit every member to the training arrays."""
+        for network in self.networks:
+            if hasattr(network, "fit_inputs"):
+                network.fit_inputs(*arrays)  # type: ignore[operator]
 
     def __getattr__(self, name: str) -> Tensor | nn.Module:
         if name in ("front", "front_spec") and self.has_front:

@@ -46,6 +46,7 @@ SKELETONS = Table(
         "mlp": "tacit.skeletons.mlp:MLP",
         "textnet": "tacit.skeletons.textnet:TEXTNET",
         "audionet": "tacit.skeletons.audionet:AUDIONET",
+        "product": "tacit.skeletons.product:PRODUCT",
     },
     group="tacit.skeletons",
 )
@@ -105,8 +106,6 @@ def network_for(
     if count > 1:
         network = Members([network, *(skeleton.build(signature, **own) for _ in range(count - 1))])
     some = tuple(array[:: max(1, len(array) // 20_000)] for array in inputs)
-    for module in network.modules():
-        fit = getattr(module, "fit_inputs", None)
-        if fit is not None:
-            fit(*some)
+    if hasattr(network, "fit_inputs"):
+        network.fit_inputs(*some)  # type: ignore[operator]
     return network
