@@ -44,7 +44,7 @@ class Recipe:
     approximate: float | None = None
 
 
-#: Defaults by the kind of the input type; the rest is `Recipe()`. Measured in `benchmarks/recipes.md`.
+#: Defaults by the kind of the input type; the rest is `Recipe()`. What was tried: docs/adr/0006-a-recipe-without-tuning.md.
 BY_KIND: Mapping[str, Mapping[str, Any]] = {
     "image": {},
     "audio": {"optimiser": "adamw", "learning_rate": 4e-3, "weight_decay": 1e-2, "batch": 64, "epochs": 60},

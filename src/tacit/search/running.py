@@ -125,6 +125,8 @@ class Runner:
                 passed |= due
                 self.look()
             self._keep_time()
+        if self.stop.asked:
+            self.save()  # so that the same command with --resume loses no step
         last = self.look() if not progress.done or not self.history or self.history[-1]["step"] != progress.step else self.best_score
         return self._outcome(last)
 

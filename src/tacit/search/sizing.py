@@ -8,7 +8,7 @@ from typing import Any
 
 from tacit.search.training import Training
 
-#: Passes over 60,000 examples that one minute should hold; measured in `benchmarks/recipes.md`.
+#: Passes over 60,000 examples that one minute should hold. Fewer are too few to learn from, more want a larger network.
 _EPOCHS, _SECONDS, _EXAMPLES = 5.0, 60.0, 60_000.0
 
 
