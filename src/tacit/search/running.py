@@ -69,6 +69,7 @@ class Runner:
         self._saved = self._replanned = time.monotonic()
         self._steps_then = training.progress.step
         self._save_cost = 0.0
+        self._begun, self._first_step = self._saved, training.progress.step
 
     def resume(self) -> bool:
         """Continue from the checkpoint if there is one."""
@@ -81,7 +82,7 @@ class Runner:
         self.best_score, self.history = float.fromhex(values["best_score"]), values["history"]
         if self.meter is not None:
             self.meter.charge(max(0.0, values["elapsed"] - self.meter.charged))
-        self._steps_then = self.training.progress.step
+        self._steps_then = self._first_step = self.training.progress.step
         return True
 
     def save(self) -> None:
@@ -147,8 +148,16 @@ class Runner:
         if now - self._saved > max(1.0, 50 * self._save_cost):
             self.save()
         best = "" if self.best is None else f" validation {self.best_score:.4f}"
-        left_seconds = self.clock.left() if self.clock else None
-        self.reporter.progress(progress.fraction, left_seconds, f"{self.label} step {progress.step} loss {self.training.loss:.3f}{best}")
+        self.reporter.progress(progress.fraction, self._seconds_left(now), f"{self.label} step {progress.step} loss {self.training.loss:.3f}{best}")
+
+    def _seconds_left(self, now: float) -> float | None:
+        """Give the seconds left by the pace of this process so far, at most what the clock allows; None before there is a pace."""
+        progress = self.training.progress
+        taken = progress.step - self._first_step
+        estimate = (now - self._begun) / taken * progress.left if taken else None
+        if self.clock is None or estimate is None:
+            return estimate
+        return min(estimate, self.clock.left())
 
     def _replan(self, now: float, clock: Clock) -> None:
         """Plan anew when the pace of the last seconds says that the plan is off: by 5 %, or by less near the end."""

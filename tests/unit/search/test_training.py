@@ -150,3 +150,15 @@ def test_members_share_the_targets_and_differ(tmp_path):
     assert outcome.score >= 0.85
     assert run.predict().shape == (40, 2)
     assert not torch.equal(network.networks[0].head.weight, network.networks[1].head.weight)
+
+
+def test_the_time_left_is_told_with_a_budget_in_steps():
+    told = []
+
+    class Listens(Reporter):
+        def progress(self, fraction, seconds_left, message=""):
+            told.append((fraction, seconds_left))
+
+    Runner(training([(0, 30)]), reporter=Listens(), stop=Stop()).finish()
+    assert told[-1] == (1.0, 0.0)
+    assert all(left is not None and left > 0 for _, left in told[:-1])
