@@ -47,11 +47,27 @@ class Recipe:
 #: Defaults by the kind of the input type; the rest is `Recipe()`. What was tried: docs/adr/0006-a-recipe-without-tuning.md.
 BY_KIND: Mapping[str, Mapping[str, Any]] = {
     "image": {},
-    "audio": {"optimiser": "adamw", "learning_rate": 4e-3, "weight_decay": 1e-2, "batch": 64, "epochs": 60},
-    "series": {"optimiser": "adamw", "learning_rate": 2e-3, "weight_decay": 5e-2, "batch": 64, "epochs": 15},
-    "text": {"optimiser": "adamw", "learning_rate": 2e-3, "weight_decay": 1e-2, "batch": 32, "epochs": 6, "label_smoothing": 0.02},
-    "product": {"optimiser": "adamw", "learning_rate": 2e-3, "weight_decay": 1e-2, "batch": 64, "epochs": 30},
-    "row": {"optimiser": "adamw", "learning_rate": 2e-3, "weight_decay": 1e-2, "batch": 256, "epochs": 10, "label_smoothing": 0.0},
+    "audio": {"precision": "float32", "optimiser": "adamw", "learning_rate": 4e-3, "weight_decay": 1e-2, "batch": 64, "epochs": 60},
+    "series": {"precision": "float32", "optimiser": "adamw", "learning_rate": 2e-3, "weight_decay": 5e-2, "batch": 64, "epochs": 15},
+    "text": {
+        "precision": "float32",
+        "optimiser": "adamw",
+        "learning_rate": 2e-3,
+        "weight_decay": 1e-2,
+        "batch": 32,
+        "epochs": 6,
+        "label_smoothing": 0.02,
+    },
+    "product": {"precision": "float32", "optimiser": "adamw", "learning_rate": 2e-3, "weight_decay": 1e-2, "batch": 64, "epochs": 30},
+    "row": {
+        "precision": "float32",
+        "optimiser": "adamw",
+        "learning_rate": 2e-3,
+        "weight_decay": 1e-2,
+        "batch": 256,
+        "epochs": 10,
+        "label_smoothing": 0.0,
+    },
 }
 
 

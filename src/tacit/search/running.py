@@ -148,7 +148,9 @@ class Runner:
         if now - self._saved > max(1.0, 50 * self._save_cost):
             self.save()
         best = "" if self.best is None else f" validation {self.best_score:.4f}"
-        self.reporter.progress(progress.fraction, self._seconds_left(now), f"{self.label} step {progress.step} loss {self.training.loss:.3f}{best}")
+        self.reporter.progress(
+            progress.fraction, self._seconds_left(now), f"{self.label} step {progress.step} loss {self.training.loss:.3f}{best}"
+        )
 
     def _seconds_left(self, now: float) -> float | None:
         """Give the seconds left by the pace of this process so far, at most what the clock allows; None before there is a pace."""
