@@ -7,9 +7,9 @@ import json
 import signal
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -24,9 +24,9 @@ from tacit.evidence import costs_of, goals_of, labels_of, run_of, scores_of, sus
 from tacit.examples.examples import Examples
 from tacit.goals.evidence import check_goals_fit
 from tacit.goals.goal import Goal
-from tacit.ground.budget import Budget, Meter
+from tacit.ground.budget import Meter
 from tacit.ground.digests import canonical_json, sha256
-from tacit.ground.errors import InputError
+from tacit.ground.errors import InputError, TacitError
 from tacit.ground.files import write_atomic
 from tacit.ground.progress import Reporter
 from tacit.ir.graph import Graph
@@ -104,14 +104,11 @@ def compile(
             examine=lambda network, _: _examine(network, program, train, evaluated),
         )
         found = search.run(program.settings, resume=resume)
-    if stop.asked and found.training.progress.step == 0:
-        raise KeyboardInterrupt
-    reporter.phase("lowering and measuring")
-    seconds = None if plan is not None else meter
-    binary = _shipped(program, found, train, validation, seed=seed, device=place, meter=seconds)
-    if folder is not None and not found.outcome.interrupted:
-        _clear(folder)
-    return binary
+        if stop.asked and found.training.progress.step == 0:
+            raise KeyboardInterrupt
+        reporter.phase("lowering and measuring")
+        seconds = None if plan is not None else meter
+        return _shipped(program, found, train, validation, seed=seed, device=place, meter=seconds)
 
 
 def check_examples(program: Program) -> None:
@@ -207,7 +204,9 @@ def _difference(network: nn.Module, graph: Graph, examples: Examples, *, count: 
     with torch.inference_mode():
         wanted = copy.deepcopy(network).cpu().eval()(*tensors).numpy()
     got = evaluate(graph, arrays)[0].reshape(wanted.shape)
-    return float(np.abs(got - wanted).max() / max(float(np.abs(wanted).max()), 1e-12))
+    # The scores of a `Number` are in standard deviations: near 0 they are compared as they are.
+    least = 1.0 if examples.signature.output.kind == "number" else 1e-12
+    return float(np.abs(got - wanted).max() / max(float(np.abs(wanted).max()), least))
 
 
 def _run_folder(program: Program, given: Path | None, *, seed: int, plan: Plan | None, resume: bool, reporter: Reporter) -> Path | None:
@@ -221,7 +220,11 @@ def _run_folder(program: Program, given: Path | None, *, seed: int, plan: Plan |
         _clear(folder)
     elif not (folder / DECISION).exists() and not (folder / TRIALS).exists():
         reporter.note(f"nothing to resume - at `{folder}`: compiling from the start")
-    write_atomic(folder / "configuration.json", json.dumps(configuration, indent=1))
+    try:
+        write_atomic(folder / "configuration.json", json.dumps(configuration, indent=1))
+    except TacitError as error:
+        reporter.note(f"no checkpoints: {error.message}")
+        return None
     reporter.note(f"checkpoints: {folder}")
     return folder
 
@@ -235,7 +238,7 @@ def _configuration(program: Program, seed: int, plan: Plan | None) -> dict[str, 
         if isinstance(program.skeleton, str | None)
         else getattr(program.skeleton, "__name__", type(program.skeleton).__name__)
     )
-    budget: Mapping[str, Any] = asdict(program.budget if plan is None else Budget())
+    budget = asdict(program.budget if plan is None else replace(program.budget, minutes=None, steps=None))
     return {
         "labels": program.examples.labels_digest,
         "signature": program.signature.to_json(),

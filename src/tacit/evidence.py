@@ -75,6 +75,7 @@ def run_of(program: Program, found: Found, *, seed: int, device: torch.device, s
     plan = print_plan(training.progress.plan)
     interrupted = found.outcome.interrupted
     fixed = " ".join(f"--set skeleton.{name}={json.dumps(value)}" for name, value in sorted(found.settings.items()))
+    fixed += "".join(f" --set train.{name}={json.dumps(value)}" for name, value in sorted(program.recipe.items()))
     again = f"tacit compile {program.name} --steps {plan} --seed {seed} {fixed}".strip()
     if len(training.progress.plan) > 1:  # a run by the clock, planned anew on the way
         again = f"tacit compile {program.name} --repeat {program.name}.tacit"
@@ -85,6 +86,7 @@ def run_of(program: Program, found: Found, *, seed: int, device: torch.device, s
         "epochs": round(training.progress.step / training.order.steps, 3),
         "batch": training.order.batch,
         "settings": dict(sorted(found.settings.items())),
+        "overrides": dict(sorted(program.recipe.items())),
         "recipe": {"optimiser": found.recipe.optimiser, "learning_rate": found.recipe.learning_rate, "augmented": training.augmented},
         "device": device.type,
         "threads": torch.get_num_threads(),

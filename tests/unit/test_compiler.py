@@ -12,7 +12,7 @@ from tacit.compiler import compile as compile_program
 from tacit.examples.examples import Examples
 from tacit.goals.goal import Goal
 from tacit.ground.budget import Budget
-from tacit.ground.errors import BudgetError, ConfigError, InputError, LoweringError
+from tacit.ground.errors import BudgetError, ConfigError, InputError, LoweringError, TacitError
 from tacit.ground.progress import Reporter
 from tacit.program import Program
 from tacit.search.schedule import parse_plan
@@ -195,3 +195,44 @@ def test_a_product_of_inputs_and_a_joint_output_are_learned():
     assert answer["class"] == "yes"
     assert answer["number"] == pytest.approx(0.5, abs=0.5)
     assert binary.evidence["lowering"]["max_relative_error"] <= 1e-4
+
+
+def test_a_finished_run_is_kept_until_the_next_so_that_a_lost_binary_costs_no_training(tmp_path):
+    wanted = compile_program(program(), run_directory=tmp_path).to_bytes()
+
+    class NoTraining(Reporter):
+        def progress(self, fraction, seconds_left, message=""):
+            raise RuntimeError("trained again")
+
+    assert compile_program(program(), run_directory=tmp_path, resume=True, reporter=NoTraining()).to_bytes() == wanted
+
+
+def test_ctrl_c_while_choosing_saves_the_best_trial_and_decides_nothing(tmp_path):
+    class InterruptsInTheSecondTrial(Reporter):
+        def progress(self, fraction, seconds_left, message=""):
+            if message.startswith("trial 2"):
+                os.kill(os.getpid(), signal.SIGINT)
+
+    given = program(settings={"width": 8, "dropout": choice(0.0, 0.9)}, budget=Budget(steps=100))
+    binary = compile_program(given, run_directory=tmp_path, reporter=InterruptsInTheSecondTrial())
+    assert binary.evidence["run"]["interrupted"] is True
+    assert not (tmp_path / "decision.json").exists()
+    resumed = compile_program(given, run_directory=tmp_path, resume=True)
+    assert resumed.to_bytes() == compile_program(given, run_directory=tmp_path / "whole").to_bytes()
+
+
+def test_a_module_that_is_already_there_is_trained_afresh_for_every_seed():
+    module = nn.Sequential(nn.Flatten(), nn.Linear(64, 8), nn.ReLU(), nn.Linear(8, 2))
+    before = {name: tensor.clone() for name, tensor in module.state_dict().items()}
+    first, again, other = (compile_program(program(skeleton=module, settings={}), seed=seed).to_bytes() for seed in (1, 1, 2))
+    assert first == again
+    assert first != other
+    assert all(torch.equal(before[name], tensor) for name, tensor in module.state_dict().items())
+
+
+@pytest.mark.parametrize("settings, cause", [({"width": "abc"}, "TypeError"), ({"dropout": 2.0}, "ValueError"), ({"kernel": 4}, "torch says: The size of tensor")])
+def test_settings_that_cannot_be_built_are_one_clear_error(settings, cause):
+    with pytest.raises(TacitError) as caught:
+        compile_program(program(settings=settings))
+    assert "try: " in str(caught.value)
+    assert cause in str(caught.value)

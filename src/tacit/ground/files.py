@@ -38,3 +38,26 @@ def write_atomic(path: Path, data: bytes | str) -> None:
             cause=f"the system says: {error.strerror or error}",
             fix="free some disk space or give another path; nothing was changed",
         ) from error
+
+
+def append_line(path: Path, line: str) -> None:
+    """Add a line to a file and flush it to disk; a line that a crash tore before is ended first.
+
+    Raises: TacitError when the disk is full or the folder can't be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("ab+") as file:
+            if file.tell() > 0:
+                file.seek(-1, os.SEEK_END)
+                if file.read(1) != b"\n":
+                    file.write(b"\n")
+            file.write(line.encode() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise TacitError(
+            f"could not add a line - at `{path}`",
+            cause=f"the system says: {error.strerror or error}",
+            fix="free some disk space; what was written before is still there",
+        ) from error

@@ -8,21 +8,25 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from tacit.ground.errors import TacitError
+from tacit.ground.files import append_line
 from tacit.ground.progress import Reporter
-from tacit.search.running import Clock, Runner, Stop
+from tacit.search.running import Clock, Outcome, Runner, Stop
 from tacit.search.schedule import Progress
 from tacit.search.training import Training
 
 #: The part of a budget that is spent on choosing; the winner is then trained with the rest.
 SHARE = 0.4
 MOST_CANDIDATES = 16
+
+
+Finished = Callable[[dict[str, Any], Training, Outcome], None]
 
 
 @dataclass(frozen=True)
@@ -58,12 +62,7 @@ class Records:
         """Append a record."""
         self.trials.append(trial)
         if self.path is not None:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            with self.path.open("a") as file:
-                file.write("\n" * (self.path.stat().st_size > 0 and not self.path.read_bytes().endswith(b"\n")))
-                file.write(json.dumps(asdict(trial)) + "\n")
-                file.flush()
-                os.fsync(file.fileno())
+            append_line(self.path, json.dumps(asdict(trial)))
 
 
 def sample(candidates: Sequence[dict[str, Any]], seed: int) -> list[dict[str, Any]]:
@@ -84,10 +83,12 @@ def halve(
     records: Records,
     reporter: Reporter,
     stop: Stop,
+    finished: Finished,
 ) -> dict[str, Any]:
     """Give the winner. Each trial has `seconds` of its share by the clock, or `steps` of its share when seconds is None.
 
-    meter: seconds since some start (monotonic). Raises: nothing of its own; a trial that fails is recorded and loses.
+    meter: seconds since some start (monotonic). finished: is told every trial that ran, a stopped one
+    included. Raises: nothing of its own; a trial that fails is recorded and loses.
     """
     left = list(candidates)
     rungs = max(1, math.ceil(math.log2(len(left))))
@@ -98,7 +99,7 @@ def halve(
             if trial is None and not stop.asked:
                 share = 1.0 / (rungs * len(left))
                 label = f"trial {place + 1} of {len(left)}, rung {rung + 1} of {rungs}:"
-                trial = _run(settings, training_of, share, rung, seconds, steps, meter, reporter, stop, label)
+                trial = _run(settings, training_of, share, rung, seconds, steps, meter, reporter, stop, label, finished)
                 if not stop.asked:
                     records.add(trial)
             if trial is not None and trial.validation is not None:
@@ -123,15 +124,18 @@ def _run(
     reporter: Reporter,
     stop: Stop,
     label: str,
+    finished: Finished,
 ) -> Trial:
     begun = meter()
-    progress = Progress([(0, max(8, round(steps * share)))])
+    # By the clock the first steps tell the pace, and the plan follows.
+    progress = Progress([(0, 1000 if seconds is not None else max(8, round(steps * share)))])
     try:
         training = training_of(settings, progress)
         clock = None
         if seconds is not None:
             clock = Clock(lambda: seconds * share - (meter() - begun), training.order.steps * training.recipe.epochs)
         outcome = Runner(training, reporter=reporter, stop=stop, clock=clock, label=label).finish()
-    except (RuntimeError, MemoryError, ArithmeticError) as error:
+    except (RuntimeError, MemoryError, ArithmeticError, TypeError, ValueError, TacitError) as error:
         return Trial(rung, settings, [], meter() - begun, None, f"{type(error).__name__}: {error}")
+    finished(settings, training, outcome)
     return Trial(rung, settings, training.progress.plan, meter() - begun, outcome.score)

@@ -68,7 +68,7 @@ class Runner:
         self.history: list[dict[str, float]] = []
         self._saved = self._replanned = time.monotonic()
         self._steps_then = training.progress.step
-        self._save_cost = 0.0
+        self._save_cost, self._paced = 0.0, False
         self._begun, self._first_step = self._saved, training.progress.step
 
     def resume(self) -> bool:
@@ -128,15 +128,26 @@ class Runner:
             self._keep_time()
         if self.stop.asked:
             self.save()  # so that the same command with --resume loses no step
-        last = self.look() if not progress.done or not self.history or self.history[-1]["step"] != progress.step else self.best_score
+        elif not progress.done:
+            progress.end()  # time is up: the plan says so, and whoever repeats it ends here, too
+        seen = bool(self.history) and self.history[-1]["step"] == progress.step
+        last = self.history[-1]["validation"] if seen else self.look()
+        if not self.stop.asked:
+            self.save()  # what follows (lowering, measuring, writing) can fail or be killed, and training must not be lost by it
         return self._outcome(last)
 
     def _outcome(self, last: float) -> Outcome:
-        """Take the last weights unless earlier ones were better on validation by more than one standard error."""
+        """Take the last weights unless earlier ones were better on validation by more than three standard errors.
+
+        The last ones come from the end of the schedule, where the rate is low; earlier ones are better by luck more often than not,
+        most of all when validation is a few people or machines.
+        """
         count = max(1, len(self.training.task.validation))
         error = math.sqrt(max(self.best_score * (1 - self.best_score), 1e-4) / count) if 0 <= self.best_score <= 1 else 0.0
         interrupted = self.stop.asked and not self.training.progress.done
-        if self.best is not None and self.best_score > last + (0.0 if interrupted else error):
+        if len(self.training.task.validation) == 0:
+            return Outcome(self.training.weights(), last, self.history, interrupted)
+        if self.best is not None and self.best_score > last + (0.0 if interrupted else 3.0 * error):
             return Outcome(self.best, self.best_score, self.history, interrupted)
         return Outcome(self.training.weights(), last, self.history, interrupted)
 
@@ -165,8 +176,10 @@ class Runner:
         """Plan anew when the pace of the last seconds says that the plan is off: by 5 %, or by less near the end."""
         progress, since = self.training.progress, now - self._replanned
         left = clock.left()
-        if since < min(2.0, max(0.3, left / 4)) or progress.step < self._steps_then + 3:
+        wait = min(2.0, max(0.3, left / 4)) if self._paced else 0.1
+        if since < wait or progress.step < self._steps_then + 3:
             return
+        self._paced = True
         pace = since / (progress.step - self._steps_then)
         possible = max(1, min(int(left / pace), clock.most_steps - progress.step))
         if abs(possible - progress.left) > 0.05 * progress.left + 1:

@@ -33,6 +33,11 @@ class Progress:
         self.left = max(1, left)
         self.plan.append((self.step, self.left))
 
+    def end(self) -> None:
+        """Leave out the steps that are left."""
+        self.left = 0
+        self.plan.append((self.step, 0))
+
     def advance(self) -> None:
         """Count one step."""
         self.fraction = 1.0 if self.left <= 1 else self.fraction + (1.0 - self.fraction) / self.left
@@ -72,7 +77,7 @@ def one_cycle(fraction: float, *, warmup: float) -> float:
 
 
 def parse_plan(text: str) -> Plan:
-    """Read ``5200`` or ``0:5200,3100:1900`` (at step 3100 there are 1900 left).
+    """Read ``5200`` or ``0:5200,3100:1900`` (at step 3100 there are 1900 left); the last entry may end the run with 0.
 
     >>> parse_plan("0:100,40:50")
     [(0, 100), (40, 50)]
@@ -84,7 +89,13 @@ def parse_plan(text: str) -> Plan:
         plan: Plan = [(0, entry[0]) if len(entry) == 1 else (entry[0], entry[1]) for entry in entries]
     except (ValueError, IndexError):
         plan = []
-    if not plan or plan[0][0] != 0 or any(left < 1 for _, left in plan) or [step for step, _ in plan] != sorted({step for step, _ in plan}):
+    if (
+        not plan
+        or plan[0][0] != 0
+        or any(left < 1 for _, left in plan[:1] + plan[1:-1])
+        or plan[-1][1] < 0
+        or [step for step, _ in plan] != sorted({step for step, _ in plan})
+    ):
         raise ConfigError(f"expected `--steps` as a number or `0:N,STEP:LEFT,...`, got `{text}`", fix="--steps 1000")
     return plan
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import numpy as np
 from torch import nn
 
 from tacit.ground.budget import Budget, Meter
-from tacit.ground.errors import BudgetError
+from tacit.ground.errors import BudgetError, ConfigError
 from tacit.ground.files import write_atomic
 from tacit.ground.progress import Reporter
 from tacit.search.devices import multiplies_bfloat16
@@ -29,6 +29,7 @@ CHECKPOINT, DECISION, TRIALS = "state.safetensors", "decision.json", "trials.jso
 
 #: A network whose largest weight has fewer elements than this is trained in float32: conversions would cost more than they save.
 WIDE = 16_384
+WEIGHTS_PER_EXAMPLE = 256
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,7 @@ class Search:
     folder: Path | None
     examine: Callable[[nn.Module, Mapping[str, Any]], Examined]
     _reserved: float = field(default=0.0, init=False)
+    _best: tuple[dict[str, Any], Training, Outcome] | None = field(default=None, init=False)
     _records: Records = field(init=False)
 
     def __post_init__(self) -> None:
@@ -79,7 +81,14 @@ class Search:
 
     def network(self, settings: Mapping[str, Any]) -> nn.Module:
         """Build an untrained network; its weights depend on the seed and the settings alone."""
-        return network_for(self.skeleton, self.task.signature, settings, inputs=self.inputs, seed=self.seed)
+        try:
+            return network_for(self.skeleton, self.task.signature, settings, inputs=self.inputs, seed=self.seed)
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise ConfigError(
+                f"expected settings with which `{self.skeleton.name}` can be built for {self.task.signature}, got {dict(settings)}",
+                cause=f"{type(error).__name__}: {str(error).splitlines()[0]}",
+                fix="look at the values under [skeleton] in tacit.toml, or leave them out",
+            ) from error
 
     def training(self, settings: Mapping[str, Any], progress: Progress, *, planned_epochs: float = 0.0) -> Training:
         """Make a fresh run."""
@@ -95,6 +104,10 @@ class Search:
         decision = self._decided() if resume else None
         if decision is None:
             chosen, per_step = self._choose(settings)
+            if self.stop.asked and self._best is not None:
+                return self._interrupted(*self._best)
+            if self.stop.asked:
+                raise KeyboardInterrupt
             plan = self._plan(chosen, per_step)
             self._decide(chosen, plan)
         else:
@@ -110,6 +123,16 @@ class Search:
         outcome = runner.finish()
         training.network.load_state_dict(outcome.weights)
         return Found(training.network, dict(chosen), self.recipe, outcome, training, tuple(self._records.trials))
+
+    def _interrupted(self, settings: dict[str, Any], training: Training, outcome: Outcome) -> Found:
+        """Give the best trial of a search that was stopped before it had chosen."""
+        training.network.load_state_dict(outcome.weights)
+        stopped = replace(outcome, interrupted=True)
+        return Found(training.network, settings, self.recipe, stopped, training, tuple(self._records.trials))
+
+    def _finished(self, settings: dict[str, Any], training: Training, outcome: Outcome) -> None:
+        if training.progress.step and (self._best is None or outcome.score > self._best[2].score):
+            self._best = (settings, training, outcome)
 
     def _left(self) -> float:
         return self.meter.left() - self._reserved
@@ -143,7 +166,10 @@ class Search:
             records=self._records,
             reporter=self.reporter,
             stop=self.stop,
+            finished=self._finished,
         )
+        if not self.stop.asked:
+            self._reserved = self.examine(self.network(winner), winner).reserve
         return winner, None
 
     def _size(self, fixed: Mapping[str, Any]) -> tuple[dict[str, Any], float | None]:
@@ -152,10 +178,19 @@ class Search:
         if self.plan is not None:
             sizes = sizes[: self.skeleton.usual + 1]
             return dict(self._within_limits([{**size, **fixed} for size in reversed(sizes)])[0]), None
-        affordable = self._within_limits([{**size, **fixed} for size in sizes])
+        affordable = self._within_limits([{**size, **fixed} for size in self._fitting(sizes, fixed)])
         self.reporter.phase("sizing")
         trial = lambda settings: self.training(settings, Progress([(0, 1000)]))  # noqa: E731
         return size_for(affordable, fixed, trial, seconds=self.meter.left() * 0.9)
+
+    def _fitting(self, sizes: list[Mapping[str, Any]], fixed: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+        """Keep the sizes with at most `WEIGHTS_PER_EXAMPLE` weights per training example, the smallest in any case.
+
+        A larger network learns a small set no better, and whoever ships the binary pays for it.
+        """
+        most = WEIGHTS_PER_EXAMPLE * len(self.task.train)
+        counts = [sum(weight.numel() for weight in self.network({**size, **fixed}).parameters()) for size in sizes]
+        return [size for place, (size, count) in enumerate(zip(sizes, counts, strict=True)) if place == 0 or count <= most]
 
     def _within_limits(self, options: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Keep the options whose exact costs are within the budget. Raises: BudgetError with the nearest one."""

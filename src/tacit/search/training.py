@@ -198,7 +198,7 @@ class Training:
                 elif value is not None:
                     slots.setdefault(str(index), {})[name] = value
         tensors |= {"margins": self.margins.clone(), "seen": self.seen.clone()}
-        return tensors, {"progress": self.progress.state(), "slots": slots, "rate": self.rate.hex()}
+        return tensors, {"progress": self.progress.state(), "slots": slots, "rate": self.rate.hex(), "loss": float(self.loss).hex()}
 
     def restore(self, tensors: Mapping[str, Tensor], values: Mapping[str, Any]) -> None:
         """Continue from `state()`."""
@@ -216,7 +216,7 @@ class Training:
         self.optimiser.load_state_dict({"state": slots, "param_groups": state["param_groups"]})
         self.margins.copy_(tensors["margins"])
         self.seen.copy_(tensors["seen"])
-        self.rate = float.fromhex(values["rate"])
+        self.rate, self.loss = float.fromhex(values["rate"]), float.fromhex(values["loss"])
         self.progress = Progress.restore(json.loads(json.dumps(values["progress"])))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -66,11 +67,21 @@ def skeleton_for(signature: Signature, chosen: Any) -> Skeleton:
         row = SKELETONS.get(chosen)
         return row if isinstance(row, Skeleton) else skeleton_for(signature, row)
     if isinstance(chosen, nn.Module):
-        return Skeleton(type(chosen).__name__, lambda _: adapted(signature, chosen))
+        return Skeleton(type(chosen).__name__, lambda _: adapted(signature, _afresh(chosen)))
     names = [name for name in inspect.signature(chosen).parameters if name != "self"]
     if names[:1] == ["signature"]:
         return Skeleton(chosen.__name__, chosen)
     return Skeleton(chosen.__name__, lambda _, **settings: adapted(signature, chosen(**settings)))
+
+
+def _afresh(module: nn.Module) -> nn.Module:
+    """Copy a module and draw its weights anew, so that every trial, member and seed starts from its own."""
+    copied = copy.deepcopy(module)
+    for part in copied.modules():
+        reset = getattr(part, "reset_parameters", None)
+        if callable(reset):
+            reset()
+    return copied
 
 
 def adapted(signature: Signature, module: nn.Module) -> nn.Module:

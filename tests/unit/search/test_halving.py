@@ -1,4 +1,5 @@
 import json
+import time
 
 import pytest
 
@@ -18,7 +19,17 @@ def choose(options, records, failing=()):
             raise RuntimeError("out of memory")
         return training([(0, progress.left)], recipe=Recipe(batch=16, learning_rate=settings["rate"]))
 
-    winner = halve(options, training_of, seconds=None, steps=240, meter=lambda: 0.0, records=records, reporter=Reporter(), stop=Stop())
+    winner = halve(
+        options,
+        training_of,
+        seconds=None,
+        steps=240,
+        meter=lambda: 0.0,
+        records=records,
+        reporter=Reporter(),
+        stop=Stop(),
+        finished=lambda *_: None,
+    )
     return winner, made
 
 
@@ -64,3 +75,19 @@ def test_any_number_of_candidates_ends_with_one(count):
     options = [{"rate": 10.0**-place} for place in range(2, 2 + count)]
     winner, _ = choose(options, Records(None))
     assert winner in options
+
+
+def test_by_the_clock_every_trial_uses_its_share_of_the_time():
+    start, trials = time.monotonic(), Records(None)
+    halve(
+        [{"rate": 0.05}, {"rate": 0.01}],
+        lambda settings, progress: training([(0, progress.left)], recipe=Recipe(batch=16, learning_rate=settings["rate"], epochs=10_000)),
+        seconds=3.0,
+        steps=64,
+        meter=lambda: time.monotonic() - start,
+        records=trials,
+        reporter=Reporter(),
+        stop=Stop(),
+        finished=lambda *_: None,
+    )
+    assert [1.0 <= trial.seconds <= 2.5 for trial in trials.trials] == [True, True]

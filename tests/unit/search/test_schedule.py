@@ -57,7 +57,19 @@ def test_the_rate_rises_then_falls_to_zero():
     assert rates[100] == 0.0
 
 
-@pytest.mark.parametrize("text", ["", "x", "0", "5:10", "0:10,3:0", "0:5,0:6", "-3", "0:5,3:2,2:9"])
+@pytest.mark.parametrize("text", ["", "x", "0", "5:10", "0:10,3:0,5:2", "0:5,0:6", "-3", "0:5,3:2,2:9"])
 def test_a_bad_plan_is_refused(text):
     with pytest.raises(ConfigError, match="expected `--steps`"):
         parse_plan(text)
+
+
+def test_a_run_that_was_cut_short_is_repeated_as_short():
+    run = Progress([(0, 10)])
+    for _ in range(7):
+        run.advance()
+    run.end()
+    assert run.done
+    again = Progress(parse_plan(print_plan(run.plan)))
+    while not again.done:
+        again.advance()
+    assert (again.step, again.fraction) == (7, run.fraction)
