@@ -88,9 +88,10 @@ def hits_and_misses(scores: np.ndarray, targets: np.ndarray, output: OutputType)
     if isinstance(output, Labels):
         given, true = scores >= 0, targets > 0.5
         return (given & true).sum(axis=0), (given & ~true).sum(axis=0), (~given & true).sum(axis=0)
-    counts = confusion_counts(scores, targets)
-    right = np.diag(counts)
-    return right, counts.sum(axis=0) - right, counts.sum(axis=1) - right
+    classes, true = scores.shape[1], targets.astype(np.int64)
+    guessed = np.argmax(scores, axis=1)
+    right = np.bincount(true[guessed == true], minlength=classes)
+    return right, np.bincount(guessed, minlength=classes) - right, np.bincount(true, minlength=classes) - right
 
 
 def share(part: np.ndarray | float, whole: np.ndarray | float) -> np.ndarray:

@@ -1,6 +1,7 @@
 """Metrics, held against scikit-learn."""
 
 import math
+import tracemalloc
 import warnings
 
 import numpy as np
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from sklearn import metrics as theirs
 
 from tacit.goals.goal import Goal
-from tacit.goals.metrics import Metric
+from tacit.goals.metrics import Metric, confusion_counts, hits_and_misses
 from tacit.goals.table import METRICS, metric_of
 from tacit.ground.errors import ConfigError, InputError, UnknownName
 from tacit.signature.outputs import Class, Labels, Number
@@ -162,3 +163,26 @@ def test_errors():
         "expected scores [example, 2] and as many targets of shape [], got [3, 2] and [4] - at the metric `accuracy`"
     )
     assert "got [3, 3]" in message(lambda: value("accuracy", np.zeros((3, 3)), np.zeros(3, int), two), InputError)
+
+
+def test_counts_of_many_classes_need_no_table_of_pairs():
+    classes = 20_000
+    output = Class([f"c{place}" for place in range(classes)])
+    scores, targets = np.zeros((3, classes), np.float32), np.array([5, 7, 9])
+    scores[0, 5] = scores[1, 8] = scores[2, 9] = 1
+    tracemalloc.start()
+    try:
+        right, wrong, missed = hits_and_misses(scores, targets, output)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 10_000_000 and {len(counts) for counts in (right, wrong, missed)} == {classes}
+    assert [list(np.flatnonzero(counts)) for counts in (right, wrong, missed)] == [[5, 9], [8], [7]]
+
+
+def test_counts_agree_with_the_table_of_pairs():
+    random = np.random.default_rng(0)
+    scores, targets = random.normal(size=(200, 7)).astype(np.float32), random.integers(0, 6, 200)
+    table = confusion_counts(scores, targets)
+    right, wrong, missed = hits_and_misses(scores, targets, Class([*"abcdefg"]))
+    assert (right == np.diag(table)).all() and (wrong + right == table.sum(0)).all() and (missed + right == table.sum(1)).all()
