@@ -55,6 +55,10 @@ def _setting(value: Any) -> str | None:
     return None if good else "a number, a text, true or false, or a list of them"
 
 
+def _override(value: Any) -> str | None:
+    return None if value == [] else _setting(value)  # `augment = []` turns augmentation off
+
+
 def _format(value: Any) -> str | None:
     return None if value == FORMAT else f"{FORMAT} (the format of this release; a newer tacit wrote another)"
 
@@ -68,7 +72,7 @@ SECTIONS: Mapping[str, Mapping[str, Rule]] = {
     "skeleton": {"name": _text, "*": _setting},
     "goal": {"classes": lambda value: None, "*": _number},
     "budget": {"minutes": _positive, "steps": _count, "macs": _count, "weight_bytes": _count, "arena_bytes": _count},
-    "train": {"*": _setting},
+    "train": {"*": _override},
 }
 
 

@@ -174,3 +174,10 @@ def test_minutes_given_on_the_command_line_take_the_place_of_steps():
     document = {"budget": {"steps": 400, "macs": 10}}
     assert apply_overrides(document, {"budget.minutes": "2"})[0]["budget"] == {"minutes": 2, "macs": 10}
     assert apply_overrides(document, {"budget.minutes": "2", "budget.steps": "5"})[0]["budget"] == {"minutes": 2, "steps": 5, "macs": 10}
+
+
+def test_augmentation_can_be_turned_off_but_a_setting_needs_a_value(program):
+    replaced(program, "[train]\n", "[train]\naugment = []\n")
+    assert read_program(program).recipe == {"augment": []}
+    with pytest.raises(ConfigError, match="expected a number, a text, true or false, or a list of them for `width`"):
+        read_program(program, overrides={"skeleton.width": "[]"})
