@@ -109,15 +109,17 @@ def infer_texts(texts: Sequence[str]) -> Inferred:
 def infer_rows(rows: Sequence[dict[str, Any]], columns: Sequence[tuple[str, Literal["number", "category"]]], train: np.ndarray) -> Inferred:
     """Take numbers and categories as found; fill missing numbers with the median of the training rows.
 
-    train: bool[row], which rows are for training: values that only others have stay unknown to the program.
+    train: bool[row], which rows are for training: values that only others have stay unknown to the program, unless the
+    training rows have none in that column at all.
     """
     numbers = tuple(name for name, kind in columns if kind == "number")
     categories = []
     for name, kind in columns:
         if kind == "category":
-            counts = Counter(row[name] for row, own in zip(rows, train, strict=True) if own and row[name] is not None)
-            if counts:
-                categories.append((name, tuple(sorted(counts, key=natural))))
+            own_values = {row[name] for row, own in zip(rows, train, strict=True) if own and row[name] is not None}
+            values = own_values or {row[name] for row in rows if row[name] is not None}  # a column of a row is never without values
+            if values:
+                categories.append((name, tuple(sorted(values, key=natural))))
     row_type = Row(numbers=numbers, categories=tuple(categories))
     if numbers:
         row_type = row_type.fitted(row for row, own in zip(rows, train, strict=True) if own)

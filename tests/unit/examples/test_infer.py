@@ -79,3 +79,10 @@ def test_a_sound_that_ends_early(sound):
         probe_sound(sound(1)[:-100], "wav")
     with pytest.raises(Unsound, match="expected WAV by its name, got MP3"):
         probe_sound(b"ID3\3", "wav")
+
+
+def test_a_column_that_only_other_rows_have_is_kept():
+    rows = [{"city": None, "age": 1}, {"city": None, "age": 3}, {"city": "Bern", "age": 100}, {"city": "Rome", "age": 100}]
+    found = infer_rows(rows, (("age", "number"), ("city", "category")), np.array([True, True, False, False]))
+    assert found.type.categories == (("city", ("Bern", "Rome")),)
+    assert found.type.read_all(rows)[-1].ravel().tolist() == [0, 0, 1, 2]
