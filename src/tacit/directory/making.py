@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from tacit.directory.reading import program_name
@@ -23,12 +24,15 @@ def new_program(
     label: str | None = None,
     group: str | None = None,
     name: str | None = None,
+    finish: Callable[[Path], None] | None = None,
     reporter: Reporter | None = None,
 ) -> Path:
     """Make a program directory from a folder, zip, table or arrays; give its path. Everything inferred stands in `tacit.toml`.
 
     Everything is written into a folder beside it first and renamed at the end, so after an error there is nothing.
-    Raises: InputError naming everything in the source that can't be used, or when the directory is there already.
+    finish: called with that folder before the renaming, to write more into it.
+    Raises: InputError naming everything in the source that can't be used, or when the directory is there already; TacitError
+    when it can't be written, or somebody else has put something there in the meantime.
     """
     directory, reporter = Path(directory), reporter or Reporter()
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
@@ -44,15 +48,29 @@ def new_program(
         write_atomic(building / TOML, program_toml(name or program_name(directory), intake))
         write_atomic(building / "tests.toml", TESTS_TOML)
         write_atomic(building / ".gitignore", GITIGNORE)
+        if finish is not None:
+            finish(building)
         building.chmod(0o755)
-        if directory.exists():
-            directory.rmdir()
-        building.rename(directory)
+        _put(building, directory)
     except BaseException:
         shutil.rmtree(building, ignore_errors=True)
         raise
     _tell(intake, reporter)
     return directory
+
+
+def _put(building: Path, directory: Path) -> None:
+    """Rename what is complete to where it belongs. Raises: TacitError when something stands there by now."""
+    try:
+        if directory.exists():
+            directory.rmdir()
+        building.rename(directory)
+    except OSError as error:
+        raise TacitError(
+            f"expected a new or empty folder for the program, something was put there meanwhile - at `{directory}`",
+            cause=f"the system says: {error.strerror}",
+            fix="look at what is there; give another name, or the same command again",
+        ) from error
 
 
 def _tell(intake: Intake, reporter: Reporter) -> None:

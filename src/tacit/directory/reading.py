@@ -12,6 +12,7 @@ from tacit.directory.overrides import apply_overrides
 from tacit.directory.schema import TOML, Lines, faults, toml_value
 from tacit.examples.load import load_examples
 from tacit.examples.splits import SplitRule
+from tacit.examples.tree import printable, there
 from tacit.goals.goal import Goal
 from tacit.goals.table import METRICS
 from tacit.ground.budget import Budget
@@ -53,12 +54,12 @@ def read_program(directory: Path, *, overrides: Mapping[str, str] | None = None,
 
 def program_name(directory: Path) -> str:
     """Name a program by its folder."""
-    return re.sub(r"\.program$", "", directory.resolve().name)
+    return printable(re.sub(r"\.program$", "", directory.resolve().name))
 
 
 def is_program(path: Path) -> bool:
     """Say whether a path is a program directory."""
-    return (Path(path) / TOML).is_file()
+    return there(Path(path) / TOML)
 
 
 def _read_toml(directory: Path) -> tuple[dict[str, Any], Lines]:

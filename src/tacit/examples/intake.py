@@ -20,6 +20,7 @@ from tacit.examples.media import MediaWriter
 from tacit.examples.probe import ImageFacts, SoundFacts, Unsound, probe_image, probe_sound
 from tacit.examples.splits import SplitRule, choose_rule, straddling
 from tacit.examples.store import Record, input_id, write_labels
+from tacit.examples.tree import printable
 from tacit.ground.digests import sha256
 from tacit.ground.errors import InputError, raise_all
 from tacit.ground.progress import Reporter
@@ -50,7 +51,7 @@ def take_in(found: Found, directory: Path, *, reporter: Reporter | None = None) 
     """
     reporter = reporter or Reporter()
     settled, problems = settle(found.items, found.classes, names_only=found.label_from.startswith("the names of the folders"))
-    problems = [*found.problems, *problems]
+    problems = [*found.problems, *problems, *_not_utf8(found.items)]
     reporter.phase("reading")
     ids, copies, facts, unsound = _store_contents(found, directory, reporter)
     raise_all(
@@ -88,6 +89,23 @@ def _amounts(settled: Settled, values: Sequence[Any]) -> str:
         return ""
     numbers = np.array([float(value) for value in values])
     return f'. If they are amounts and not kinds: type = "number", mean = {numbers.mean():.4g}, scale = {numbers.std():.4g}, no names'
+
+
+def _not_utf8(items: Sequence[Item]) -> Iterator[str]:
+    """Name every example whose label, group or text can't be written as UTF-8: a folder of an old zip, a torn escape in JSON."""
+    for item in items:
+        odd = [what for what, value in (("label", item.label), ("group", item.group), ("input", item.content)) if not _is_unicode(value)]
+        if odd:
+            yield f"{printable(item.where)}: expected text in UTF-8, got other bytes in the {' and the '.join(odd)}"
+
+
+def _is_unicode(value: Any) -> bool:
+    """Tell whether every text in a value can be written as UTF-8; half a surrogate pair can't, and stands for a byte in a file's name."""
+    if isinstance(value, str):
+        return value.isascii() or printable(value) == value
+    if isinstance(value, dict):
+        return all(map(_is_unicode, (*value, *value.values())))
+    return all(map(_is_unicode, value)) if isinstance(value, list) else True
 
 
 def split_of(record: Record, rule: SplitRule) -> str:
@@ -164,6 +182,10 @@ def _input_ids(found: Found) -> tuple[list[str], list[int]]:
     seen: dict[str, int] = {}
     ids, copies = [], []
     for item in found.items:
+        if not _is_unicode(item.content):  # named among the problems
+            ids.append("")
+            copies.append(1)
+            continue
         name = input_id(item.content)
         copy = seen[name] = seen.get(name, 0) + 1 if found.kind == "rows" else 1
         ids.append(name if copy == 1 else input_id(item.content, copy=copy))

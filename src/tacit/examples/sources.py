@@ -11,7 +11,7 @@ from tacit.examples.sources_folder import find_by_pattern, find_in_folders, is_f
 from tacit.examples.sources_table import find_in_tables
 from tacit.examples.splits import normal_split
 from tacit.examples.table_files import table_suffix
-from tacit.examples.tree import FolderTree, Tree, open_tree
+from tacit.examples.tree import FolderTree, Tree, open_tree, there
 from tacit.ground.errors import InputError
 
 UNDERSTOOD = (
@@ -27,8 +27,8 @@ def find_examples(path: Path, *, label: str | None = None, group: str | None = N
     group: the column or array whose values must not straddle a split.
     Raises: InputError, naming what is there and what was expected.
     """
-    if not path.exists():
-        near = [other.name for other in path.parent.iterdir()][:10] if path.parent.is_dir() else []
+    if not there(path, Path.exists):
+        near = [other.name for other in path.parent.iterdir()][:10] if there(path.parent, Path.is_dir) else []
         cause = f"beside it there are {', '.join(sorted(near))}" if near else None
         raise InputError(f"expected examples, there is nothing - at `{path}`", cause=cause, fix="give the path of " + UNDERSTOOD)
     if path.is_dir() or path.suffix.lower() == ".zip":

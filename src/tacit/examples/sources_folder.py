@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 from tacit.examples.found import File, Found, Item, Kind
 from tacit.examples.probe import media_kind, suffix_of
 from tacit.examples.splits import normal_split
-from tacit.examples.tree import Tree
+from tacit.examples.tree import Tree, printable
 from tacit.ground.errors import InputError
 
 _QUIET = {"readme", "license", "licence", "copying", "citation", "changelog"}
@@ -126,5 +126,5 @@ def _strays(tree: Tree, root: PurePosixPath, media: dict[str, str]) -> tuple[str
     others = [name for name in tree.files if name not in media]
     if not others:
         return ()
-    shown = ", ".join(others[:5]) + (f" and {len(others) - 5:,} more" if len(others) > 5 else "")
+    shown = ", ".join(map(printable, others[:5])) + (f" and {len(others) - 5:,} more" if len(others) > 5 else "")
     return (f"left out, for they are neither images nor WAV files: {shown}",)

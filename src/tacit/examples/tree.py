@@ -5,14 +5,37 @@ from __future__ import annotations
 import os
 import threading
 import zipfile
+from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
 from tacit.ground.errors import InputError, raise_all
 
 #: What systems leave behind in folders; never an example, not worth a word.
 STRAY = {"thumbs.db", "desktop.ini", ".ds_store", "icon\r", "ehthumbs.db"}
+PROGRAM = ".program"  # `cd photos && tacit compile` makes photos/photos.program
 MOST_FILE_BYTES = 2**31  # one file of a zip, unpacked
 MOST_RATIO = 200  # media and tables of real use shrink by less; a bomb shrinks by a thousand
+
+
+def there(path: Path, look: Callable[[Path], bool] = Path.is_file) -> bool:
+    """Say whether a path is a file, or what `look` asks; a text that no system takes for a path (too long, a zero byte) is none.
+
+    >>> there(Path("x" * 10_000)), there(Path("/"), Path.is_dir)
+    (False, True)
+    """
+    try:
+        return look(path)
+    except (OSError, ValueError):
+        return False
+
+
+def printable(name: str) -> str:
+    """Give a name as text that can be written as UTF-8; a file's name need not be (an old zip, another system).
+
+    >>> printable("caf\\udce9")
+    'caf?'
+    """
+    return name.encode("utf-8", "replace").decode()
 
 
 class Tree:
@@ -33,7 +56,7 @@ class Tree:
 
 
 class FolderTree(Tree):
-    """A folder on disk; symbolic links are followed, loops are not."""
+    """A folder on disk; symbolic links are followed, loops are not. Programs that were made from it are left out."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -46,7 +69,7 @@ class FolderTree(Tree):
                 below.clear()
                 continue
             seen.add(real)
-            below[:] = sorted(name for name in below if not _is_stray(name))
+            below[:] = sorted(name for name in below if not _is_stray(name) and not name.endswith(PROGRAM))
             relative = PurePosixPath(Path(here).relative_to(root).as_posix())
             folders.extend(str(relative / name) for name in below)
             files.extend(str(relative / name) for name in names if not _is_stray(name))
@@ -61,7 +84,7 @@ class FolderTree(Tree):
 
     def has(self, name: str) -> bool:
         """Say whether there is a file of this name; absolute names count too."""
-        return (self.root / name).is_file()
+        return there(self.root / name)
 
 
 class ZipTree(Tree):

@@ -18,6 +18,7 @@ from tacit.binary.probes import TOLERANCE, check_probes
 from tacit.directory.reading import is_program, read_program
 from tacit.examples.examples import SPLITS
 from tacit.examples.store import read_labels
+from tacit.examples.tree import there
 from tacit.goals.evidence import check_goals, evaluate_scores
 from tacit.ground.errors import InputError
 from tacit.instruments.evidence import MET, NOT_MET, block_of, classes_grid, goal_rows, scores_grid
@@ -192,7 +193,7 @@ def _pinned_answer(binary: Binary, program: Program, directory: Path, pinned: Pi
             raise InputError(f"expected the id of an example, got `{pinned.id}` - at a pinned example of `{directory / 'tests.toml'}`")
         return _answers(binary, tuple(array[rows[:1]] for array in program.examples.inputs))[0]
     value = pinned.input
-    if isinstance(value, str) and (directory / value).is_file():
+    if isinstance(value, str) and there(directory / value):
         value = directory / value
     return binary(tuple(value) if isinstance(value, list) else value)
 

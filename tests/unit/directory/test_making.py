@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from tacit.directory.making import new_program
-from tacit.ground.errors import InputError
+from tacit.ground.errors import InputError, TacitError
 from tacit.ground.progress import Reporter
 from tacit.signature.image import MOST_PIXELS
 
@@ -197,3 +197,45 @@ def test_a_folder_that_cannot_be_made(folder, classes, tmp_path):
     (tmp_path / "file").write_text("x")
     with pytest.raises(Exception, match="could not make the folder"):
         new_program(tmp_path / "file" / "program", source=folder(classes("cat", "dog")))
+
+
+def test_what_is_put_there_meanwhile_is_left_alone(folder, classes, tmp_path):
+    class Other(Reporter):
+        def phase(self, name):
+            (tmp_path / "pets").mkdir()
+            (tmp_path / "pets" / "mine.txt").write_text("kept")
+
+    with pytest.raises(TacitError, match="something was put there meanwhile") as caught:
+        new_program(tmp_path / "pets", source=folder(classes("cat", "dog")), reporter=Other())
+    assert "try:" in str(caught.value)
+    assert (tmp_path / "pets" / "mine.txt").read_text() == "kept"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["pets", "source"]
+
+
+def test_names_that_are_not_utf8_are_a_problem_of_the_source(classes, folder, picture, tmp_path):
+    source = folder(classes("cat", "dog"))
+    bad = os.fsdecode(os.fsencode(source) + b"/caf\xe9")
+    os.mkdir(bad)
+    for index in range(8):
+        Path(bad, f"{index}.png").write_bytes(picture(5000 + index))
+    with pytest.raises(InputError) as caught:
+        new_program(tmp_path / "pets", source=source)
+    assert "caf?/0.png: expected text in UTF-8" in str(caught.value) and "8 problems" in str(caught.value)
+    str(caught.value).encode()
+    assert not (tmp_path / "pets").exists()
+
+
+def test_files_of_any_name_may_lie_beside_the_classes(classes, folder, tmp_path):
+    source = folder(classes("cat", "dog"))
+    Path(os.fsdecode(os.fsencode(source) + b"/caf\xe9.txt")).write_text("a note")
+    toml = new_program(tmp_path / "pets", source=source) / "tacit.toml"
+    assert "caf?.txt" in toml.read_text()
+    odd = os.fsdecode(os.fsencode(tmp_path) + b"/na\xefve")
+    assert 'name = "na?ve"' in (new_program(Path(odd), source=source) / "tacit.toml").read_text()
+
+
+def test_lone_surrogates_in_tables_are_a_problem_of_the_source(folder, tmp_path):
+    lines = [f'{{"text": "number {n} \\ud800", "label": "{"ab"[n % 2]}"}}' for n in range(10)]
+    source = folder({"t.jsonl": "\n".join(lines) + "\n"}) / "t.jsonl"
+    with pytest.raises(InputError, match="10 problems"):
+        new_program(tmp_path / "texts", source=source, label="label")

@@ -222,3 +222,20 @@ def test_a_pinned_id_that_is_gone_is_named(shapes):
 )
 def test_answers_are_compared_by_what_they_are(answer, expected, within, same):
     assert testing._same(answer, expected, within) is same
+
+
+def test_a_pinned_text_may_be_longer_than_a_file_name(tmp_path):
+    lines = ["text,kind", *(f"{'win a prize' if n % 2 else 'see you'} {n},{'spam' if n % 2 else 'ham'}" for n in range(40))]
+    (tmp_path / "sms.csv").write_text("\n".join(lines) + "\n")
+    directory = new_program(tmp_path / "sms", source=tmp_path / "sms.csv", label="kind")
+    with_tests(directory, f'[[pinned]]\ninput = "{"长" * 300}"\nexpect = "ham"\n')
+    asked = []
+
+    class Asked:
+        def __call__(self, value):
+            asked.append(value)
+            return "ham"
+
+    program = read_program(directory)
+    (check,) = testing._expected(Asked(), program, directory)
+    assert check.met and asked == ["长" * 300]
