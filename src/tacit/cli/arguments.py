@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tacit.examples.tree import there
 from tacit.ground.errors import InputError
 from tacit.signature.base import InputType
 
@@ -61,10 +62,10 @@ def _rows(words: Sequence[str]) -> list[Given]:
             found += _table(_decoded(sys.stdin.buffer.read(), "stdin"), "stdin")
         elif word.lstrip().startswith("{"):
             found += _table(word, "row")
-        elif "=" in word and not Path(word).is_file():
+        elif "=" in word and not there(Path(word)):
             key, _, value = word.partition("=")
             pairs[key] = value
-        elif Path(word).suffix.lower() in (".csv", ".tsv", ".json", ".jsonl") or Path(word).is_file():
+        elif Path(word).suffix.lower() in (".csv", ".tsv", ".json", ".jsonl") or there(Path(word)):
             found += _table(_decoded(_content(Path(word)), word), word)
         else:
             unclear.append(word)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TextIO
 
 from tacit.ground.errors import TacitError
@@ -18,8 +19,21 @@ def say(text: str) -> None:
 
 
 def emit(value: Any) -> None:
-    """Write the one JSON document of ``--json``."""
-    print(json.dumps(value, ensure_ascii=False, allow_nan=False, indent=2))
+    """Write the one JSON document of ``--json``; a number that JSON lacks (NaN, infinity) becomes null."""
+    print(json.dumps(_plain(value), ensure_ascii=False, allow_nan=False, indent=2))
+
+
+def _plain(value: Any) -> Any:
+    """Turn mappings, sequences and what NumPy has into JSON values; a character that UTF-8 lacks becomes a question mark."""
+    if isinstance(value, Mapping):
+        return {_plain(str(key)): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if hasattr(value, "tolist"):
+        return _plain(value.tolist())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
 
 
 def fail(error: TacitError, *, as_json: bool, otherwise: str) -> int:

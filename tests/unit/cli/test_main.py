@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 import os
@@ -13,6 +14,9 @@ from PIL import Image as Pillow
 
 from tacit.binary.binary import Binary
 from tacit.cli import main as cli
+from tacit.cli.output import emit
+from tacit.ground.errors import InputError
+from tacit.instruments.compile_report import report
 from tacit.signature.outputs import Class
 from tacit.signature.row import Row
 from tests.unit.binary.small_programs import bright_binary, dense_graph, words_binary
@@ -208,3 +212,52 @@ def test_a_closed_pipe_ends_quietly(folder):
     process.stdout.close()
     assert process.stderr.read() == b""
     assert process.wait() == 0
+
+
+def test_json_has_no_numbers_that_json_lacks(capsys):
+    emit(
+        {"nan": float("nan"), "deep": [{"low": -np.inf, "numpy": np.float32("nan"), "array": np.array([1.5, np.inf])}], 3: (1, True, None)}
+    )
+    out = capsys.readouterr().out
+    assert json.loads(out) == {"nan": None, "deep": [{"low": None, "numpy": None, "array": [1.5, None]}], "3": [1, True, None]}
+    emit({"name": "caf\udce9"})
+    assert json.loads(capsys.readouterr().out) == {"name": "caf?"}
+
+
+def test_compiling_tells_numbers_that_json_lacks(capsys):
+    binary = bright_binary()
+    evidence = {**binary.evidence, "run": {"history": [{"roc_auc": float("nan"), "best": float("-inf")}]}}
+    emit(report(dataclasses.replace(binary, evidence=evidence)).to_json())
+    assert json.loads(capsys.readouterr().out)["evidence"]["run"]["history"] == [{"roc_auc": None, "best": None}]
+
+
+def test_run_reads_a_row_with_a_long_value(capsys, folder):
+    code, _, err = tacit(capsys, "run", folder / "shape.tacit", "width=3", "height=1", "note=" + "x" * 300)
+    assert code == 2 and "unknown column `note`" in err and "Traceback" not in err
+    code, _, err = tacit(capsys, "run", folder / "shape.tacit", "x" * 300)
+    assert code == 2 and "expected key=value" in err
+
+
+def test_run_names_bad_inputs_by_what_was_given(capsys, folder):
+    (folder / "broken.png").write_bytes(b"\x89PNG nothing")
+    _, _, err = tacit(capsys, "run", folder / "bright.tacit", folder / "white.png", folder / "broken.png")
+    assert f"- {folder / 'broken.png'}: " in err and "value 1" not in err
+    _, _, err = tacit(capsys, "run", folder / "shape.tacit", '{"width": 1, "height": "x"}', "width=1", "height=much")
+    assert "- width=1 height=much: " in err and "- row: " in err and "value 0" not in err
+
+
+def test_new_leaves_nothing_when_what_it_made_can_not_be_read_back(capsys, folder, monkeypatch):
+    def refuse(directory, *, reporter):
+        raise InputError("expected something else")
+
+    monkeypatch.setattr("tacit.directory.reading.read_program", refuse)
+    (folder / "t.csv").write_text("x,kind\n" + "".join(f"{n},{'ab'[n % 2]}\n" for n in range(40)))
+    code, _, err = tacit(capsys, "new", folder / "made", "--from", folder / "t.csv", "--label", "kind")
+    assert code == 2 and "expected something else" in err and not (folder / "made").exists()
+
+
+def test_a_column_that_only_test_rows_have(capsys, folder):
+    rows = [f"{n},{'ab'[n % 2]},{'test' if n % 4 == 3 else 'train'},{('red', 'blue')[n % 8 // 4] if n % 4 == 3 else ''}" for n in range(80)]
+    (folder / "t.csv").write_text("x,kind,split,colour\n" + "\n".join(rows) + "\n")
+    code, out, err = tacit(capsys, "new", folder / "made", "--from", folder / "t.csv", "--label", "kind", "--json")
+    assert code == 0 and json.loads(out)["signature"]["input"]["categories"] == [["colour", ["blue", "red"]]], err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Annotated
 
@@ -24,7 +25,11 @@ def command(
     with resolve("tacit.cli.progress:watch")() as reporter:
         reporter.phase("reading")
         made = resolve("tacit.directory.making:new_program")(directory, source=source, label=label, group=group, reporter=reporter)
-        program = resolve("tacit.directory.reading:read_program")(made, reporter=reporter)
+        try:
+            program = resolve("tacit.directory.reading:read_program")(made, reporter=reporter)
+        except BaseException:  # after an error there is nothing
+            shutil.rmtree(made, ignore_errors=True)
+            raise
     counts = {split: len(program.examples.split(split)) for split in ("train", "validation", "test")}
     if as_json:
         emit({"directory": str(made), "name": program.name, "signature": program.signature.to_json(), "examples": counts})

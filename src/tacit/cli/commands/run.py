@@ -28,8 +28,9 @@ def command(
     """
     binary = resolve("tacit.binary.loading:load")(file)
     given = resolve("tacit.cli.arguments:read_arguments")(inputs, binary.signature.input)
-    answers = binary([item.value for item in given])
-    numbers = binary.scores([item.value for item in given]).tolist() if scores else None
+    arrays = binary.signature.input.read_all([item.value for item in given], names=[_shortened(item.name) for item in given])
+    answers = resolve("tacit.binary.drivers:DRIVERS").get(binary.driver)(binary, arrays)
+    numbers = binary.run(arrays)[0].reshape(len(given), -1).tolist() if scores else None
     named = _names(binary.signature.output)
     if as_json:
         emit(
@@ -43,6 +44,10 @@ def command(
         line = f"{item.name}: {_spell(answer)}" if len(given) > 1 else _spell(answer)
         print(line + ("\t" + _spell_scores(numbers[row], named) if numbers else ""))
     return 0
+
+
+def _shortened(name: str) -> str:
+    return name if len(name) <= 200 else f"{name[:200]}..."
 
 
 def _names(output: Any) -> tuple[str, ...] | None:
