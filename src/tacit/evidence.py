@@ -89,6 +89,7 @@ def run_of(program: Program, found: Found, *, seed: int, device: torch.device, s
         "overrides": dict(sorted(program.recipe.items())),
         "recipe": {"optimiser": found.recipe.optimiser, "learning_rate": found.recipe.learning_rate, "augmented": training.augmented},
         "device": device.type,
+        "refit": len(training.task.validation) == 0 and bool((program.examples.splits == "validation").any()),
         "threads": torch.get_num_threads(),
         "precision": "bfloat16" if training.low_precision else "float32",
         "repeat": None if interrupted else again,

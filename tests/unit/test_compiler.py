@@ -9,12 +9,14 @@ from torch import nn
 
 from tacit.binary.loading import from_bytes
 from tacit.compiler import compile as compile_program
+from tacit.compiler import refits
 from tacit.examples.examples import Examples
 from tacit.goals.goal import Goal
 from tacit.ground.budget import Budget
 from tacit.ground.errors import BudgetError, ConfigError, InputError, LoweringError, TacitError
 from tacit.ground.progress import Reporter
 from tacit.program import Program
+from tacit.search.recipe import recipe_for
 from tacit.search.schedule import parse_plan
 from tacit.signature.image import Image
 from tacit.signature.outputs import Class, Labels, Number
@@ -230,9 +232,39 @@ def test_a_module_that_is_already_there_is_trained_afresh_for_every_seed():
     assert all(torch.equal(before[name], tensor) for name, tensor in module.state_dict().items())
 
 
-@pytest.mark.parametrize("settings, cause", [({"width": "abc"}, "TypeError"), ({"dropout": 2.0}, "ValueError"), ({"kernel": 4}, "torch says: The size of tensor")])
+@pytest.mark.parametrize(
+    "settings, cause",
+    [({"width": "abc"}, "TypeError"), ({"dropout": 2.0}, "ValueError"), ({"kernel": 4}, "torch says: The size of tensor")],
+)
 def test_settings_that_cannot_be_built_are_one_clear_error(settings, cause):
     with pytest.raises(TacitError) as caught:
         compile_program(program(settings=settings))
     assert "try: " in str(caught.value)
     assert cause in str(caught.value)
+
+
+def test_refit_learns_from_validation_too_and_then_reports_no_score_of_it():
+    heard = []
+
+    class Listens(Reporter):
+        def progress(self, fraction, seconds_left, message=""):
+            heard.append(message)
+
+    binary = compile_program(program(recipe={"batch": 16, "refit": True}), reporter=Listens())
+    plain = compile_program(program())
+    assert set(binary.evidence["scores"]) == {"test"}
+    assert set(plain.evidence["scores"]) == {"validation", "test"}
+    assert binary.evidence["run"]["refit"] is True
+    assert plain.evidence["run"]["refit"] is False
+    assert binary.digest != plain.digest
+    assert not any("validation" in message for message in heard)
+
+
+@pytest.mark.parametrize("people, refit", [(6, True), (80, False)])
+def test_few_groups_are_all_learned_from(people, refit):
+    whole = examples(400)
+    grouped = replace(whole, groups=np.array([f"person {place % people}" for place in range(400)]))
+    assert refits(program(examples=grouped), recipe_for(whole.signature, {}, examples=240)) is refit
+    assert refits(program(examples=grouped), recipe_for(whole.signature, {"refit": not refit}, examples=240)) is not refit
+    untested = grouped.take(grouped.splits != "test")
+    assert refits(program(examples=untested), recipe_for(whole.signature, {"refit": True}, examples=240)) is False

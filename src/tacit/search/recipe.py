@@ -23,6 +23,8 @@ class Recipe:
     augmented. mixup: parameter of the Beta distribution by which augmented examples are blended (0: not). balance: weigh classes
     by inverse frequency (None: when the goal is not accuracy). precision: float32, bfloat16
     or None (bfloat16 where the machine multiplies it in hardware). clip: greatest norm of the gradient (0: no limit).
+    refit: after choosing, train on train and validation together, take the last weights, and report no validation score (None: when
+    validation would keep whole groups, of which there are few, from training).
     approximate: greatest error with which functions other than ReLU may be lowered (None: they are refused).
     """
 
@@ -38,6 +40,7 @@ class Recipe:
     augment_from: float = 6.0
     plain_tail: float = 0.1
     mixup: float = 0.0
+    refit: bool | None = None
     balance: bool | None = None
     precision: str | None = None
     clip: float = 0.0

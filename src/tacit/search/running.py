@@ -43,7 +43,7 @@ class Outcome:
 
     weights: State
     score: float
-    history: list[dict[str, float]] = field(default_factory=list)
+    history: list[dict[str, float | None]] = field(default_factory=list)
     interrupted: bool = False
 
 
@@ -65,7 +65,7 @@ class Runner:
         self.checkpoint, self.meter, self.label = checkpoint, meter, label
         self.best: State | None = None
         self.best_score = -math.inf
-        self.history: list[dict[str, float]] = []
+        self.history: list[dict[str, float | None]] = []
         self._saved = self._replanned = time.monotonic()
         self._steps_then = training.progress.step
         self._save_cost, self._paced = 0.0, False
@@ -107,7 +107,8 @@ class Runner:
         """Measure the validation score and keep the weights if they are the best so far."""
         training = self.training
         score = validation_score(training)
-        self.history.append({"step": training.progress.step, "validation": score, "loss": training.loss})
+        watched = len(training.task.validation) > 0
+        self.history.append({"step": training.progress.step, "validation": score if watched else None, "loss": training.loss})
         if score >= self.best_score or self.best is None:
             self.best, self.best_score = training.weights(), score
         return score
@@ -131,7 +132,7 @@ class Runner:
         elif not progress.done:
             progress.end()  # time is up: the plan says so, and whoever repeats it ends here, too
         seen = bool(self.history) and self.history[-1]["step"] == progress.step
-        last = self.history[-1]["validation"] if seen else self.look()
+        last = (self.history[-1]["validation"] if seen else self.look()) or 0.0
         if not self.stop.asked:
             self.save()  # what follows (lowering, measuring, writing) can fail or be killed, and training must not be lost by it
         return self._outcome(last)
@@ -158,7 +159,8 @@ class Runner:
             self._replan(now, self.clock)
         if now - self._saved > max(1.0, 50 * self._save_cost):
             self.save()
-        best = "" if self.best is None else f" validation {self.best_score:.4f}"
+        watched = self.best is not None and len(self.training.task.validation) > 0
+        best = f" validation {self.best_score:.4f}" if watched else ""
         self.reporter.progress(
             progress.fraction, self._seconds_left(now), f"{self.label} step {progress.step} loss {self.training.loss:.3f}{best}"
         )

@@ -57,7 +57,8 @@ class Search:
     """What stays the same for every network that is tried.
 
     inputs: the training inputs as NumPy arrays, for fitting means and knots. plan: the steps to take, or None to plan by the
-    meter's clock. examine: lowers an untrained network and says what it costs; refuses what can't be lowered.
+    meter's clock. final: what the winner is trained on, if it is not
+    `task`. examine: lowers an untrained network and says what it costs; refuses what can't be lowered.
     """
 
     task: Task
@@ -72,6 +73,7 @@ class Search:
     stop: Stop
     folder: Path | None
     examine: Callable[[nn.Module, Mapping[str, Any]], Examined]
+    final: Task | None = None
     _reserved: float = field(default=0.0, init=False)
     _best: tuple[dict[str, Any], Training, Outcome] | None = field(default=None, init=False)
     _records: Records = field(init=False)
@@ -90,14 +92,16 @@ class Search:
                 fix="look at the values under [skeleton] in tacit.toml, or leave them out",
             ) from error
 
-    def training(self, settings: Mapping[str, Any], progress: Progress, *, planned_epochs: float = 0.0) -> Training:
+    def training(
+        self, settings: Mapping[str, Any], progress: Progress, *, planned_epochs: float = 0.0, task: Task | None = None
+    ) -> Training:
         """Make a fresh run."""
         network = self.network(settings)
         device = self.task.train.targets.device
         wide = max((parameter.numel() for parameter in network.parameters()), default=0) >= WIDE
         low = self.recipe.precision == "bfloat16" or (self.recipe.precision is None and wide and multiplies_bfloat16(device))
         augment = planned_epochs >= self.recipe.augment_from
-        return Training(self.task, network, self.recipe, progress, seed=self.seed, augment=augment, low_precision=low)
+        return Training(task or self.task, network, self.recipe, progress, seed=self.seed, augment=augment, low_precision=low)
 
     def run(self, settings: Mapping[str, Any], *, resume: bool) -> Found:
         """Choose the size and what is open in `settings`, then train the winner."""
@@ -112,8 +116,9 @@ class Search:
             self._decide(chosen, plan)
         else:
             chosen, plan = decision
-        planned_epochs = plan[0][1] * self.recipe.batch / max(1, len(self.task.train))
-        training = self.training(chosen, Progress(plan), planned_epochs=planned_epochs)
+        task = self.final or self.task
+        planned_epochs = plan[0][1] * self.recipe.batch / max(1, len(task.train))
+        training = self.training(chosen, Progress(plan), planned_epochs=planned_epochs, task=task)
         checkpoint = None if self.folder is None else self.folder / CHECKPOINT
         self.reporter.phase("training")
         clock = None if self.plan is not None else Clock(self._left, self._most_steps(training))
@@ -219,8 +224,8 @@ class Search:
             return self.plan
         if per_step is None:
             per_step = pace(self.training(settings, Progress([(0, 1000)])))
-        batch = min(self.recipe.batch, len(self.task.train))
-        most = max(1, len(self.task.train) // batch) * self.recipe.epochs
+        count = len((self.final or self.task).train)
+        most = max(1, count // min(self.recipe.batch, count)) * self.recipe.epochs
         return [(0, max(1, min(int(self._left() / per_step), most)))]
 
     def _decide(self, settings: Mapping[str, Any], plan: Plan) -> None:

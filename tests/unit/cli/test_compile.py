@@ -64,7 +64,13 @@ def test_steps_become_a_plan(compiled, tmp_path):
 
 
 def test_repeat_takes_plan_seed_and_settings_of_a_binary(compiled, tmp_path):
-    run = {"plan": "0:100,40:50", "seed": 7, "settings": {"width": 32, "norm": "batch", "deep": True}, "overrides": {"batch": 8}, "interrupted": False}
+    run = {
+        "plan": "0:100,40:50",
+        "seed": 7,
+        "settings": {"width": 32, "norm": "batch", "deep": True},
+        "overrides": {"batch": 8},
+        "interrupted": False,
+    }
     bright_binary({"name": "bright", "run": run}).save(tmp_path / "first.tacit")
     assert cli.main(["compile", str(tmp_path), "--repeat", str(tmp_path / "first.tacit"), "--set", "skeleton.width=16"]) == 0
     assert compiled.compiled["plan"] == [(0, 100), (40, 50)]

@@ -75,11 +75,12 @@ def run_of(path: Path, *, minutes: float | None, steps: str | None) -> tuple[str
     if run.get("interrupted") or not run.get("plan"):
         cause = "it was interrupted" if run.get("interrupted") else "the binary carries no plan"
         raise TacitError(f"expected a binary of a finished run - at `{path}`", cause=cause, fix="compile with --steps and --seed")
-    return (
-        str(run["plan"]),
-        int(run["seed"]),
-        [f"skeleton.{name}={json.dumps(value)}" for name, value in (run.get("settings") or {}).items()],
-    )
+    chosen = [
+        f"{section}.{name}={json.dumps(value)}"
+        for section, key in (("skeleton", "settings"), ("train", "overrides"))
+        for name, value in (run.get(key) or {}).items()
+    ]
+    return str(run["plan"]), int(run["seed"]), chosen
 
 
 def writable(path: Path) -> Path:
