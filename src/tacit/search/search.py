@@ -161,10 +161,9 @@ class Search:
         self.reporter.phase("choosing")
         steps = 0 if self.plan is None else round(self.plan[0][1] * SHARE)
         seconds = None if self.plan is not None else SHARE * self._left()
-        make = lambda option, progress: self.training(option, progress)  # noqa: E731
         winner = halve(
             options,
-            make,
+            self.training,
             seconds=seconds,
             steps=steps or 64,
             meter=self.meter.elapsed,
@@ -185,8 +184,11 @@ class Search:
             return dict(self._within_limits([{**size, **fixed} for size in reversed(sizes)])[0]), None
         affordable = self._within_limits([{**size, **fixed} for size in self._fitting(sizes, fixed)])
         self.reporter.phase("sizing")
-        trial = lambda settings: self.training(settings, Progress([(0, 1000)]))  # noqa: E731
-        return size_for(affordable, fixed, trial, seconds=self.meter.left() * 0.9)
+        return size_for(affordable, fixed, self._throwaway, seconds=self.meter.left() * 0.9)
+
+    def _throwaway(self, settings: Mapping[str, Any]) -> Training:
+        """Make a run that is only timed."""
+        return self.training(settings, Progress([(0, 1000)]))
 
     def _fitting(self, sizes: list[Mapping[str, Any]], fixed: Mapping[str, Any]) -> list[Mapping[str, Any]]:
         """Keep the sizes with at most `WEIGHTS_PER_EXAMPLE` weights per training example, the smallest in any case.
@@ -223,7 +225,7 @@ class Search:
         if self.plan is not None:
             return self.plan
         if per_step is None:
-            per_step = pace(self.training(settings, Progress([(0, 1000)])))
+            per_step = pace(self._throwaway(settings))
         count = len((self.final or self.task).train)
         most = max(1, count // min(self.recipe.batch, count)) * self.recipe.epochs
         return [(0, max(1, min(int(self._left() / per_step), most)))]
