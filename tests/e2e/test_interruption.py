@@ -37,7 +37,9 @@ def test_a_full_disk_is_one_clear_error_and_leaves_no_torn_file(place):
     assert done.err.count("error:") == 1 and "Traceback" not in done.err
     assert "could not write" in done.err and "try:" in done.err
     left = tree(place)
-    assert {name: digest for name, digest in left.items() if name in before} == before
+    # A run that is begun anew takes the place of the checkpoint of the same run before; all else is untouched.
+    kept = {name: digest for name, digest in before.items() if "/.tacit/runs/" not in name}
+    assert {name: digest for name, digest in left.items() if name in kept} == kept
     assert [name for name in left if name.endswith(".tmp") or name == "out.tacit"] == []
 
 
@@ -66,7 +68,7 @@ def wait_until_training(process: subprocess.Popen[str]) -> list[str]:
 
 
 def test_the_first_interrupt_saves_the_best_so_far(place):
-    process = start(place, "compile", "program", "--minutes", 5, "-o", "out.tacit")
+    process = start(place, "compile", "program", "--minutes", 5, "--set", "train.epochs=1000000", "-o", "out.tacit")
     wait_until_training(process)
     time.sleep(2.0)
     begun = time.monotonic()

@@ -81,7 +81,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # Threads that wait by spinning ruin each other on a busy machine: 131 s for what takes 10 s when they sleep.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     code = _run(list(sys.argv[1:] if arguments is None else arguments) or ["--help"])
-    if code == INTERRUPTED and arguments is None:  # this process ends now; one more Ctrl-C must not break into that
+    if arguments is None:  # the work is done and this process ends now; a late Ctrl-C must not break into that
         signal.signal(signal.SIGINT, signal.SIG_IGN)
     return code
 

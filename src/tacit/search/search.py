@@ -193,10 +193,11 @@ class Search:
     def _fitting(self, sizes: list[Mapping[str, Any]], fixed: Mapping[str, Any]) -> list[Mapping[str, Any]]:
         """Keep the sizes with at most `WEIGHTS_PER_EXAMPLE` weights per training example, the smallest in any case.
 
-        A larger network learns a small set no better, and whoever ships the binary pays for it.
+        A larger network learns a small set no better, and whoever ships the binary pays for it. Embeddings don't count: an example
+        meets only the rows of its own words.
         """
         most = WEIGHTS_PER_EXAMPLE * len(self.task.train)
-        counts = [sum(weight.numel() for weight in self.network({**size, **fixed}).parameters()) for size in sizes]
+        counts = [_weights(self.network({**size, **fixed})) for size in sizes]
         return [size for place, (size, count) in enumerate(zip(sizes, counts, strict=True)) if place == 0 or count <= most]
 
     def _within_limits(self, options: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -243,3 +244,9 @@ class Search:
         self.meter.charge(content["elapsed"])
         self._reserved = content["reserved"]
         return content["settings"], [(step, left) for step, left in content["plan"]]
+
+
+def _weights(network: nn.Module) -> int:
+    """Count the weights that every example meets."""
+    parts = (part for part in network.modules() if not isinstance(part, nn.Embedding))
+    return sum(weight.numel() for part in parts for weight in part.parameters(recurse=False))
