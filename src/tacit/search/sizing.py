@@ -42,12 +42,8 @@ def size_for(
     """
     begun = time.monotonic()
     chosen: tuple[dict[str, Any], float] | None = None
-    tried: set[str] = set()
     for size in sizes:
         settings = {**size, **fixed}
-        if str(sorted(settings.items())) in tried:
-            continue
-        tried.add(str(sorted(settings.items())))
         training = training_of(settings)
         per_step = pace(training)
         epochs = seconds / (per_step * training.order.steps)
