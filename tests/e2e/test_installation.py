@@ -115,7 +115,7 @@ def test_a_base_installation_runs_a_binary(wheel, made, tmp_path):
 def test_make_demo_works_from_a_fresh_clone(tmp_path):
     subprocess.run(["git", "clone", "-q", "--no-local", str(ROOT), str(tmp_path / "clone")], check=True)
     done = subprocess.run(
-        ["make", "demo", f"PYTHON={sys.executable}"],
+        ["make", "--no-print-directory", "demo", f"PYTHON={sys.executable}"],
         cwd=tmp_path / "clone",
         stdin=subprocess.DEVNULL,
         capture_output=True,
