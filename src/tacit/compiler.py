@@ -107,13 +107,15 @@ def compile(
             stop=stop,
             folder=folder,
             final=final,
-            examine=lambda network, _: _examine(network, program, train, evaluated),
+            examine=lambda network: _examine(network, program, train, evaluated),
         )
         found = search.run(program.settings, resume=resume)
         if stop.asked and found.training.progress.step == 0:
             raise KeyboardInterrupt
         reporter.phase("lowering and measuring")
         seconds = None if plan is not None else meter
+        if found.training.task is task:  # a trial, saved when choosing was interrupted, has not seen validation
+            refit, learnt = False, train
         return _shipped(program, found, learnt, refit=refit, seed=seed, device=place, meter=seconds)
 
 

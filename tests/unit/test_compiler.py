@@ -268,3 +268,15 @@ def test_few_groups_are_all_learned_from(people, refit):
     assert refits(program(examples=grouped), recipe_for(whole.signature, {"refit": not refit}, examples=240)) is not refit
     untested = grouped.take(grouped.splits != "test")
     assert refits(program(examples=untested), recipe_for(whole.signature, {"refit": True}, examples=240)) is False
+
+
+def test_a_trial_that_is_saved_early_has_not_seen_validation_and_says_so(tmp_path):
+    class InterruptsInTheSecondTrial(Reporter):
+        def progress(self, fraction, seconds_left, message=""):
+            if message.startswith("trial 2"):
+                os.kill(os.getpid(), signal.SIGINT)
+
+    given = program(settings={"width": 8, "dropout": choice(0.0, 0.9)}, recipe={"batch": 16, "refit": True}, budget=Budget(steps=100))
+    evidence = compile_program(given, reporter=InterruptsInTheSecondTrial()).evidence
+    assert evidence["run"]["refit"] is False
+    assert set(evidence["scores"]) == {"validation", "test"}

@@ -72,7 +72,7 @@ class Search:
     reporter: Reporter
     stop: Stop
     folder: Path | None
-    examine: Callable[[nn.Module, Mapping[str, Any]], Examined]
+    examine: Callable[[nn.Module], Examined]
     final: Task | None = None
     _reserved: float = field(default=0.0, init=False)
     _best: tuple[dict[str, Any], Training, Outcome] | None = field(default=None, init=False)
@@ -121,7 +121,7 @@ class Search:
         training = self.training(chosen, Progress(plan), planned_epochs=planned_epochs, task=task)
         checkpoint = None if self.folder is None else self.folder / CHECKPOINT
         self.reporter.phase("training")
-        clock = None if self.plan is not None else Clock(self._left, self._most_steps(training))
+        clock = None if self.plan is not None else Clock(self._left, self._most_steps())
         runner = Runner(training, reporter=self.reporter, stop=self.stop, clock=clock, checkpoint=checkpoint, meter=self.meter)
         if resume and runner.resume():
             self.reporter.note(f"going on from step {training.progress.step}")
@@ -142,8 +142,9 @@ class Search:
     def _left(self) -> float:
         return self.meter.left() - self._reserved
 
-    def _most_steps(self, training: Training) -> int:
-        return training.order.steps * training.recipe.epochs
+    def _most_steps(self) -> int:
+        count = len((self.final or self.task).train)
+        return max(1, count // min(self.recipe.batch, count)) * self.recipe.epochs
 
     def _choose(self, settings: Mapping[str, Any]) -> tuple[dict[str, Any], float | None]:
         """Give the settings, and the seconds per step where they were measured."""
@@ -155,7 +156,7 @@ class Search:
         if open_size:
             base, per_step = self._size(first)
         options = self._within_limits(sample(candidates({**base, **settings}), self.seed))
-        self._reserved = self.examine(self.network(options[0]), options[0]).reserve
+        self._reserved = self.examine(self.network(options[0])).reserve
         if len(options) == 1:
             return options[0], per_step
         self.reporter.phase("choosing")
@@ -173,7 +174,7 @@ class Search:
             finished=self._finished,
         )
         if not self.stop.asked:
-            self._reserved = self.examine(self.network(winner), winner).reserve
+            self._reserved = self.examine(self.network(winner)).reserve
         return winner, None
 
     def _size(self, fixed: Mapping[str, Any]) -> tuple[dict[str, Any], float | None]:
@@ -207,7 +208,7 @@ class Search:
         limits = {name: limit for name, limit in given.items() if limit is not None}
         if not limits:
             return options
-        costs = [self.examine(self.network(option), option).costs for option in options]
+        costs = [self.examine(self.network(option)).costs for option in options]
         kept = [option for option, cost in zip(options, costs, strict=True) if all(cost[name] <= limit for name, limit in limits.items())]
         if not kept:
             name, limit = next(iter(limits.items()))
@@ -227,9 +228,7 @@ class Search:
             return self.plan
         if per_step is None:
             per_step = pace(self._throwaway(settings))
-        count = len((self.final or self.task).train)
-        most = max(1, count // min(self.recipe.batch, count)) * self.recipe.epochs
-        return [(0, max(1, min(int(self._left() / per_step), most)))]
+        return [(0, max(1, min(int(self._left() / per_step), self._most_steps())))]
 
     def _decide(self, settings: Mapping[str, Any], plan: Plan) -> None:
         """Write down what was chosen, so that a run that is continued does not choose again."""
