@@ -31,6 +31,7 @@ FLOORS: dict[str, float] = {
     "tacit.search": 5,
     "tacit.evidence": 5.5,
     "tacit.compiler": 6,
+    "tacit.builder": 6,
     "tacit.resize": 6,
     "tacit.meld": 6,
     "tacit.instruments": 7,
