@@ -8,6 +8,8 @@ that never overflow: whoever makes an integer graph proves it from the weights, 
   An element of a *zeroed* buffer that no instruction has written holds `zero`, so that it reads as the real number 0.
 - A float input is quantised at the boundary, in float32 without fused operations:
   ``q = trunc(clip(x * inverse + (zero - low + 0.5), 0, high - low)) + low`` with ``inverse = float32(1 / scale)``; a NaN becomes `zero`.
+  `low` and `high` are the ends of its dtype. An input whose elements differ in range (the columns of a table) has `scales`, one per
+  element in row-major order, and so one `inverse` per element; the instructions that read it know (in weights and multipliers).
 - `IntegerMatmul`, for every element of `out`::
 
       acc = bias[b, n] + sum_k (a[b, m, k] - zero_a) * (b[b, k, n] - zero_b)
@@ -39,7 +41,8 @@ BYTES: Mapping[str, int] = {"uint8": 1, "int8": 1, "int16": 2, "int32": 4}
 class IntegerBuffer:
     """A row of `size` integers; ``real = scale * (q - zero)``. `zeroed`: unwritten elements hold `zero` when a run starts.
 
-    An integer input (it picks rows) is ``int32`` with scale 1 and zero 0 and is taken as it is.
+    An integer input (it picks rows) is ``int32`` with scale 1 and zero 0 and is taken as it is. `scales`: of a float input alone, one
+    scale per element in place of `scale`. The scale of scratch says what its numbers mean and changes no result.
     """
 
     name: str
@@ -49,6 +52,7 @@ class IntegerBuffer:
     scale: float = 1.0
     zero: int = 0
     zeroed: bool = False
+    scales: tuple[float, ...] | None = None
 
     @property
     def size(self) -> int:
