@@ -1,0 +1,1 @@
+"""Freestanding C: one template of register-blocked loops for every instruction."""

@@ -1,0 +1,175 @@
+"""Write a program as freestanding C: one function per instruction, one arena, one file of weights.
+
+Layout of the text: what it is, the head (`preamble`), the weights, the kernels in order, the entry points. Nothing in it branches on
+data, allocates or calls a library; a compiler may turn copies into memcpy and memset.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from tacit.ir.cost import cost
+from tacit.ir.graph import Buffer, Graph
+from tacit.ir.integer import IntegerGraph
+from tacit.ir.memory import MemoryPlan, plan_memory
+from tacit.ir.text import print_instruction
+from tacit.targets.c.floats import FloatKernel
+from tacit.targets.c.isa import Isa
+from tacit.targets.c.preamble import float_preamble, weights_declaration
+from tacit.targets.c.weights import Blob
+from tacit.targets.target import Source
+
+MAIN = "main"
+
+
+@dataclass(frozen=True)
+class CSource:
+    """The generated files by name, and what a report says of them. arena_bytes: per entry point."""
+
+    files: Mapping[str, str | bytes]
+    arena_bytes: Mapping[str, int]
+    weight_bytes: int
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One entry point as C: the name of its function, its parameters, its text."""
+
+    function: str
+    name: str
+    inputs: tuple[Buffer, ...]
+    outputs: tuple[Buffer, ...]
+    arena_bytes: int
+    text: str
+    lanes: frozenset[int]
+    macs: int
+
+
+def emit_c(source: Source, isa: Isa) -> CSource:
+    """Give the header, the text and the weights of a program for one instruction set."""
+    blob = Blob()
+    entries = [_entry(source.name, name, graph, isa, blob) for name, graph in source.graphs.items()]
+    lanes = sorted({count for entry in entries for count in entry.lanes})
+    parts = [
+        f"/* {_title(source)}\n   Generated for {isa.name}; flags: {' '.join(isa.flags) or 'none'}. */\n",
+        f'#include "{source.name}.h"\n',
+        float_preamble(lanes),
+        weights_declaration(source.name, blob.size),
+        *(entry.text for entry in entries),
+    ]
+    files: dict[str, str | bytes] = {
+        f"{source.name}.h": _header(source, entries, blob.size),
+        f"{source.name}.c": "".join(parts),
+        f"{source.name}_weights.bin": blob.to_bytes() or bytes(64),
+    }
+    return CSource(files, {entry.name: entry.arena_bytes for entry in entries}, blob.size)
+
+
+def _title(source: Source) -> str:
+    return f"{source.name}: {source.signature}, digest {source.digest[:16]}".replace("*/", "* /")
+
+
+def function_name(program: str, entry: str) -> str:
+    """Give the C name of an entry point: that of the program for ``main``."""
+    return program if entry == MAIN else f"{program}_{re.sub(r'[^a-z0-9]+', '_', entry.lower()).strip('_')}"
+
+
+def _entry(program: str, name: str, graph: Graph | IntegerGraph, isa: Isa, blob: Blob) -> Entry:
+    if isinstance(graph, IntegerGraph):
+        raise NotImplementedError
+    plan = plan_memory(graph)
+    function = function_name(program, name)
+    pointers = _pointers(graph, plan)
+    kernels, calls = [], []
+    lanes: set[int] = set()
+    for number, instruction in enumerate(graph.instructions):
+        kernel = FloatKernel(instruction, graph, isa, blob, pointers)
+        lanes |= {column.lanes for column in kernel.schedule.columns}
+        body = "\n".join(f"  {line}" for line in kernel.kernel().lines())
+        comment = print_instruction(instruction).replace("*/", "* /").replace("/*", "/ *")
+        kernels.append(f"\n/* {comment} */\nKERNEL void {function}_{number}(unsigned char *restrict arena) {{\n{body}\n}}\n")
+        calls.append(f"  {function}_{number}(arena);")
+    for zeroing in sorted(plan.zeroings, key=lambda zeroing: -zeroing.before):
+        calls.insert(zeroing.before, f"  {_zeroed(graph.buffer(zeroing.buffer), plan)}")
+    inputs, outputs = graph.of_kind("input"), graph.of_kind("output")
+    arena = max(plan.elements * 4, 64)
+    text = "".join(kernels) + "\n".join(_run(function, graph, plan, calls)) + "\n"
+    return Entry(function, name, inputs, outputs, arena, text, frozenset(lanes), cost(graph).macs)
+
+
+def _pointers(graph: Graph, plan: MemoryPlan) -> dict[str, str]:
+    """Give the C expression of the first element of each buffer in the arena."""
+    types = {"float32": "real", "int32": "int32_t"}
+    kinds = {buffer.name: types[buffer.dtype] for buffer in graph.buffers}
+    return {name: f"({kinds[name]} *)(arena + {offset * 4})" for name, offset in plan.offsets.items()}
+
+
+def _zeroed(buffer: Buffer, plan: MemoryPlan) -> str:
+    return f"for (int i = 0; i < {buffer.size}; i++) ((real *)(arena + {plan.offsets[buffer.name] * 4}))[i] = 0.0f;"
+
+
+def parameters(inputs: tuple[Buffer, ...], outputs: tuple[Buffer, ...]) -> list[str]:
+    """Give the parameters of a run: one pointer per input, then one per output."""
+    types = {"float32": "float", "int32": "int32_t"}
+    given = [f"const {types[buffer.dtype]} *input_{number}" for number, buffer in enumerate(inputs)]
+    return [*given, *(f"float *output_{number}" for number in range(len(outputs)))]
+
+
+def _run(function: str, graph: Graph, plan: MemoryPlan, calls: list[str]) -> Iterator[str]:
+    """Write the entry point: inputs into the arena (a NaN reads as 0), the kernels, outputs out of it."""
+    inputs, outputs = graph.of_kind("input"), graph.of_kind("output")
+    signature = ", ".join(parameters(inputs, outputs))
+    names = ", ".join([*(f"input_{n}" for n in range(len(inputs))), *(f"output_{n}" for n in range(len(outputs)))])
+    yield f"\nvoid {function}_run_in(void *memory, {signature}) {{"
+    yield "  unsigned char *arena = memory;"
+    yield "  FLUSH_BEGIN"
+    for number, buffer in enumerate(inputs):
+        place = f"arena + {plan.offsets[buffer.name] * 4}"
+        if buffer.dtype == "int32":
+            yield f"  COPY({place}, input_{number}, {buffer.size * 4});"
+        else:
+            value = f"input_{number}[i] == input_{number}[i] ? input_{number}[i] : 0.0f"
+            yield f"  for (int i = 0; i < {buffer.size}; i++) ((real *)({place}))[i] = {value};"
+    yield from calls
+    for number, buffer in enumerate(outputs):
+        yield f"  COPY(output_{number}, arena + {plan.offsets[buffer.name] * 4}, {buffer.size * 4});"
+    yield "  FLUSH_END"
+    yield "}"
+    yield "\n#if !defined(TACIT_NO_STATIC_ARENA)"
+    yield "#if defined(__GNUC__)\n__attribute__((aligned(64)))\n#endif"
+    yield f"static unsigned char {function}_arena[{function.upper()}_ARENA_BYTES];"
+    yield f"void {function}_run({signature}) {{ {function}_run_in({function}_arena, {names}); }}"
+    yield "#endif"
+
+
+def _header(source: Source, entries: list[Entry], weight_bytes: int) -> str:
+    guard = f"{source.name.upper()}_H"
+    lines = [
+        f"/* {_title(source)}",
+        f"   {weight_bytes} bytes of weights; no allocation, no library, the same instructions for every input.",
+        "   A NaN in an input reads as 0. */",
+        f"#ifndef {guard}",
+        f"#define {guard}",
+        "#include <stdint.h>",
+        "#ifdef __cplusplus",
+        'extern "C" {',
+        "#endif",
+    ]
+    for entry in entries:
+        upper = entry.function.upper()
+        lines.append("")
+        lines.append(f"/* entry point {entry.name}: {entry.macs} multiply-accumulates, {entry.arena_bytes} bytes of arena */")
+        for number, buffer in enumerate(entry.inputs):
+            lines.append(f"#define {upper}_INPUT_{number}_SIZE {buffer.size} /* {buffer.name}: {buffer.dtype}{list(buffer.shape)} */")
+        for number, buffer in enumerate(entry.outputs):
+            lines.append(f"#define {upper}_OUTPUT_{number}_SIZE {buffer.size} /* {buffer.name}: float32{list(buffer.shape)} */")
+        lines.append(f"#define {upper}_ARENA_BYTES {entry.arena_bytes}")
+        given = ", ".join(parameters(entry.inputs, entry.outputs))
+        lines.append("/* Run with the static arena; not to be called from two threads at once. */")
+        lines.append(f"void {entry.function}_run({given});")
+        lines.append("/* Run in memory of the caller: 64-byte aligned, and all zero before its first use. */")
+        lines.append(f"void {entry.function}_run_in(void *arena, {given});")
+    lines += ["", "#ifdef __cplusplus", "}", "#endif", "#endif", ""]
+    return "\n".join(lines)

@@ -1,0 +1,244 @@
+"""The template: one register-blocked kernel text for every instruction, whatever its arithmetic.
+
+A kernel is nested loops around a *tile*. A tile holds every accumulator in a variable of its own, so that the compiler keeps all
+in registers; its inner loop is straight-line text of loads and multiply-adds. What a number is (float32, 8 bits) and what the
+epilogue does with an accumulator is the business of an `Arithmetic`.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from tacit.targets.c.nests import INDEX, Nest
+from tacit.targets.c.schedule import Schedule, Segment
+from tacit.targets.c.weights import block_start
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the elements of one operand stand: a C pointer expression, and for packed weights how they are laid out.
+
+    pointer: to the first element. strides: place of an outer axis -> elements (packed weights: of the axes they depend on).
+    packed: the number of elements per step of one lane (0: not packed; addressed by the strides of the nest). ints: pointer to the
+    integers of an index. type: C type of an element.
+    """
+
+    pointer: str
+    type: str
+    strides: Mapping[int, int] = field(default_factory=dict)
+    packed: int = 0
+    ints: str = ""
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One block of accumulators: its segment of the vector axis and the sizes along the tiled axes."""
+
+    column: Segment
+    number: int  # of the segment
+    rows: tuple[tuple[int, int], ...]  # place of an outer axis, elements
+
+    @property
+    def points(self) -> list[tuple[int, ...]]:
+        """Give the places of the rows of the tile."""
+        return list(itertools.product(*(range(size) for _, size in self.rows)))
+
+
+class Arithmetic(Protocol):
+    """What a kernel computes with."""
+
+    nest: Nest
+    schedule: Schedule
+    places: Mapping[str, Place]
+    depth: int  # steps of the inner loops in all (for packed weights)
+    group: int  # elements of the innermost axis that one step takes
+
+    def begin(self, kernel: Kernel, tile: Tile) -> Iterator[str]:
+        """Declare the accumulators with their first values."""
+
+    def step(self, kernel: Kernel, tile: Tile, fixed: Mapping[int, int], packed_step: int, *, first: bool) -> Iterator[str]:
+        """Do one step of the inner loops. fixed: inner axis -> its value where it is written out. first: nothing was summed before."""
+
+    def end(self, kernel: Kernel, tile: Tile) -> Iterator[str]:
+        """Finish the accumulators and store them."""
+
+
+class Kernel:
+    """Writes the loops of one nest; `Arithmetic` asks it for addresses."""
+
+    def __init__(self, arithmetic: Arithmetic, extents: list[int]) -> None:
+        self.arithmetic, self.nest, self.schedule = arithmetic, arithmetic.nest, arithmetic.schedule
+        self.inner = extents  # of the inner loops, in steps
+
+    # --- addresses ------------------------------------------------------------------------------------------------
+
+    def base(self, name: str, tile: Tile, segments: Mapping[int, Segment]) -> str:
+        """Give the pointer to the first element of the tile, in terms of the variables of the outer loops."""
+        place = self.arithmetic.places[name]
+        schedule = self.schedule
+        terms = [place.pointer]
+        constant = 0
+        for axis in range(len(self.nest.outer)):
+            if axis == schedule.vector:
+                if place.packed:
+                    constant += block_start(schedule.columns, tile.number, self._depth(name)) * place.packed
+                    stride = tile.column.vectors * tile.column.lanes * self._depth(name) * place.packed
+                else:
+                    stride = self.nest.outer[axis].stride(name)
+                    constant += tile.column.start * stride
+                    stride *= tile.column.width
+                variable, count = "v", tile.column.count
+            else:
+                stride = self._stride(name, axis)
+                segment = segments.get(axis)
+                if segment is not None:
+                    constant += segment.start * stride
+                    stride *= segment.width
+                variable, count = f"i{axis}", self.nest.outer[axis].extent if segment is None else segment.count
+            if stride and count > 1:
+                terms.append(f"{variable} * {stride}")
+        if constant:
+            terms.append(str(constant))
+        return " + ".join(terms).replace("+ -", "- ")
+
+    def _depth(self, name: str) -> int:
+        return self.arithmetic.depth if name in ("a", "b") else 1
+
+    def _stride(self, name: str, axis: int) -> int:
+        place = self.arithmetic.places[name]
+        return place.strides.get(axis, 0) if place.packed else self.nest.outer[axis].stride(name)
+
+    def offset(self, name: str, tile: Tile, point: tuple[int, ...], vector: int) -> int:
+        """Give the elements from the pointer of the tile to one of its vectors."""
+        total = sum(at * self._stride(name, axis) for (axis, _), at in zip(tile.rows, point, strict=True))
+        if self.arithmetic.places[name].packed:
+            return total + vector * tile.column.lanes * self.arithmetic.places[name].packed if self._spread(name) else total
+        along = self.nest.outer[self.schedule.vector].stride(name) if self.schedule.vector is not None else 0
+        return total + vector * tile.column.lanes * along
+
+    def _spread(self, name: str) -> bool:
+        return self.schedule.modes.get(name) == "packed"
+
+    def inner_offset(self, name: str, fixed: Mapping[int, int], group: int = 1) -> int:
+        """Give the elements that the written-out inner axes add; the last inner axis goes in steps of `group`."""
+        last = len(self.nest.inner) - 1
+        return sum(at * self.nest.inner[axis].stride(name) * (group if axis == last else 1) for axis, at in fixed.items())
+
+    def distinct(self, name: str, tile: Tile, point: tuple[int, ...]) -> tuple[int, ...]:
+        """Give what tells the elements of one row of the tile from those of others: equal tuples read the same elements."""
+        return tuple(
+            at if self._stride(name, axis) or self.nest.outer[axis].stride(name + INDEX) else 0
+            for (axis, _), at in zip(tile.rows, point, strict=True)
+        )
+
+    # --- text -----------------------------------------------------------------------------------------------------
+
+    def lines(self) -> Iterator[str]:
+        """Write the body of the function."""
+        schedule = self.schedule
+        tiled = list(schedule.tiles)
+        for number, column in enumerate(schedule.columns):
+            for segments in itertools.product(*schedule.tiles.values()):
+                chosen = dict(zip(tiled, segments, strict=True))
+                tile = Tile(column, number, tuple((axis, segment.width) for axis, segment in chosen.items()))
+                yield from self._outer(tile, chosen)
+
+    def _outer(self, tile: Tile, segments: Mapping[int, Segment]) -> Iterator[str]:
+        nest, schedule = self.nest, self.schedule
+        order = [axis for axis in range(len(nest.outer)) if axis != schedule.vector]
+        early = [axis for axis in order if axis not in segments and "b" in nest.operands and nest.outer[axis].moves("b")]
+        loops = [(f"i{axis}", nest.outer[axis].extent) for axis in early]
+        loops.append(("v", tile.column.count))
+        loops += [
+            (f"i{axis}", segments[axis].count if axis in segments else nest.outer[axis].extent) for axis in order if axis not in early
+        ]
+        body = list(self._tile(tile, segments))
+        opened = [(variable, count) for variable, count in loops if count > 1]
+        for depth, (variable, count) in enumerate(opened):
+            yield f"{'  ' * depth}for (int {variable} = 0; {variable} < {count}; {variable}++)" + (" {" if depth == len(opened) - 1 else "")
+        indent = "  " * max(1, len(opened))
+        if not opened:
+            yield "{"
+        for line in body:
+            yield indent + line
+        yield "  " * max(0, len(opened) - 1) + "}"
+
+    def _tile(self, tile: Tile, segments: Mapping[int, Segment]) -> Iterator[str]:
+        places = self.arithmetic.places
+        for name, place in places.items():
+            constant = "" if name == "out" else "const "
+            if place.ints:
+                yield f"const int32_t *{name}_ints = {self._ints(name, tile, segments)};"
+            row = f" + {self._row(name, -1)}" if place.ints and name not in ("a", "b") else ""
+            yield f"{constant}{place.type} *{name}_ = {self.base(name, tile, segments)}{row};"
+        yield from self.arithmetic.begin(self, tile)
+        yield from self._inner(tile)
+        yield from self.arithmetic.end(self, tile)
+
+    def _ints(self, name: str, tile: Tile, segments: Mapping[int, Segment]) -> str:
+        terms = [self.arithmetic.places[name].ints]
+        for axis in range(len(self.nest.outer)):
+            stride = self.nest.outer[axis].stride(name + INDEX)
+            if stride and axis != self.schedule.vector and axis not in segments:
+                terms.append(f"i{axis} * {stride}")
+        return " + ".join(terms).replace("+ -", "- ")
+
+    def _inner(self, tile: Tile) -> Iterator[str]:
+        """Write the loops over the inner axes; pointers with an underscore point at the first step of the innermost text."""
+        schedule, extents = self.schedule, self.inner
+        if schedule.unrolled or not extents:
+            for name, place in self.arithmetic.places.items():
+                if place.ints and name in ("a", "b"):
+                    yield f"const {place.type} *{name}k = {name}_ + {self._row(name, -1)};"
+            for packed_step, at in enumerate(itertools.product(*(range(extent) for extent in extents))):
+                yield from self.arithmetic.step(self, tile, dict(enumerate(at)), packed_step, first=packed_step == 0)
+            return
+        last = len(extents) - 1
+        indent = ""
+        for axis, extent in enumerate(extents):
+            step = schedule.steps if axis == last else 1
+            advance = f"k{axis} += {step}" if step > 1 else f"k{axis}++"
+            yield f"{indent}for (int k{axis} = 0; k{axis} < {extent}; {advance})" + (" {" if axis == last else "")
+            indent += "  "
+        for line in self._innermost(tile, last):
+            yield indent + line
+        yield "  " * last + "}"
+
+    def _innermost(self, tile: Tile, last: int) -> Iterator[str]:
+        steps = self.schedule.steps
+        advance = []
+        for name, place in self.arithmetic.places.items():
+            if name not in ("a", "b"):
+                continue
+            if place.packed:
+                width = tile.column.vectors * tile.column.lanes if self._spread(name) else 1
+                yield f"const {place.type} *{name}k = {name}_;"
+                advance.append(f"{name}_ += {steps * width * place.packed};")
+            else:
+                group = self.arithmetic.group
+                terms = [f"{name}_"]
+                for axis in range(last + 1):
+                    stride = self.nest.inner[axis].stride(name) * (group if axis == last else 1)
+                    if stride:
+                        terms.append(f"k{axis} * {stride}")
+                if place.ints:
+                    terms.append(self._row(name, last))
+                yield f"const {place.type} *{name}k = {' + '.join(terms).replace('+ -', '- ')};"
+        for step in range(steps):
+            yield from self.arithmetic.step(self, tile, {last: step}, step, first=False)
+        yield from advance
+
+    def _row(self, name: str, last: int) -> str:
+        """Write how far an index moves an operand."""
+        index = self.nest.operands[name].index
+        strides = {axis: self.nest.inner[axis].stride(name + INDEX) for axis in range(last + 1)}
+        terms = [f"k{axis} * {stride}" for axis, stride in strides.items() if stride]
+        return f"{index[2] if index else 0} * {name}_ints[{' + '.join(terms) or '0'}]"
+
+    def pointer(self, name: str) -> str:
+        """Give the pointer that inner offsets are added to."""
+        written_out = self.schedule.unrolled or not self.inner
+        return f"{name}_" if written_out and not self.arithmetic.places[name].ints else f"{name}k"
