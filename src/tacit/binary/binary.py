@@ -85,6 +85,10 @@ class Binary:
             self._entries[name] = EntryPoint(name, self.graphs[name])
         return self._entries[name]
 
+    def serve(self, entry: EntryPoint) -> None:
+        """Run an entry point by `entry` from now on: native code in place of the interpreter. What is computed stays the same."""
+        self._entries[entry.name] = entry
+
     @cached_property
     def _entries(self) -> dict[str, EntryPoint]:
         return {}

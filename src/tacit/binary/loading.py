@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from os import PathLike
 from pathlib import Path
 
@@ -11,15 +12,21 @@ import numpy as np
 from tacit.binary.binary import Binary
 from tacit.binary.container import REBUILD, unpack
 from tacit.ground.errors import FormatError, InputError, TacitError
+from tacit.ground.tables import resolve
 from tacit.ir.graph import Graph
 from tacit.ir.text import parse_graph
 from tacit.ir.verifier import verify
 from tacit.signature.types import signature_from_json
 
+#: Reached on use: most who load a binary don't need the generator of C.
+ACCELERATE = "tacit.binary.native:accelerate"
 
-def load(path: str | PathLike[str]) -> Binary:
+
+def load(path: str | PathLike[str], *, native: bool = False) -> Binary:
     """Read a binary from a file: ``load("digits.tacit")("five.png")``. Needs NumPy, Pillow and safetensors alone.
 
+    native: run it as machine code. Its C is compiled once into a cache (seconds); without a C compiler the interpreter serves, and a
+    warning says so.
     Raises: InputError when there is no such file; FormatError when it is not a Tacit file, is truncated or changed, is of
     a version to come, or holds instructions that break a rule.
     """
@@ -33,7 +40,12 @@ def load(path: str | PathLike[str]) -> Binary:
         raise InputError(f"expected a `.tacit` file, got nothing - at `{file}`", cause=_neighbours(file), fix=fix) from error
     except OSError as error:
         raise InputError(f"could not read the file - at `{file}`", cause=f"the system says: {error.strerror}") from error
-    return from_bytes(data, where=str(file))
+    binary = from_bytes(data, where=str(file))
+    if native:
+        made = resolve(ACCELERATE)(binary)
+        if made.path is None:
+            warnings.warn(f"the interpreter serves, not native code: {made.reason}", RuntimeWarning, stacklevel=2)
+    return binary
 
 
 def from_bytes(data: bytes, *, where: str = "memory") -> Binary:

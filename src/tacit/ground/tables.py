@@ -20,6 +20,7 @@ EXTRAS: Mapping[str, str] = {
     "pyarrow": "train",
     "onnx": "onnx",
     "onnxruntime": "onnx",
+    "ziglang": "native",
 }
 
 

@@ -6,6 +6,7 @@ them again, so that `tacit build` can hold what was built against the interprete
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -64,6 +65,16 @@ class Target(Protocol):
         arrays: one per input, [example, *shape], of the dtypes that the signature reads. Gives float32[example, *shape] per output.
         Raises: MissingPackage, TacitError with a fix when what runs it is not installed.
         """
+
+
+def identifier(name: str) -> str:
+    """Turn the name of a program into one that every language takes: ``[a-z][a-z0-9_]*``, ``program`` where nothing is left.
+
+    >>> identifier("My cats-v2"), identifier("2048"), identifier("猫")
+    ('my_cats_v2', 'program_2048', 'program')
+    """
+    plain = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
+    return plain if plain[:1].isalpha() else "_".join(filter(None, ("program", plain)))
 
 
 #: Name of a target -> where it is. Other packages add rows through the entry-point group ``tacit.targets``.

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import ctypes
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -25,6 +26,8 @@ KEEPS_LOCK = 1_000_000
 #: A thread of its own is worth so many multiply-accumulates (about 50 us).
 _WORTH_A_THREAD = 1_000_000
 BOUNDARY = "boundary.c"
+#: A function of a library, as ctypes gives it.
+Symbol = Callable[[Any], int]
 
 
 class _Call(ctypes.Structure):
@@ -66,18 +69,17 @@ class Library:
             self.functions[name] = Function(entry_of(name, graph), symbols, arena, named, macs[name])
 
 
-def _run_of(library: ctypes.CDLL, number: int) -> ctypes._CFuncPtr:
-    symbol = library[f"tacit_run_{number}"]
+def _run_of(library: ctypes.CDLL, number: int) -> Symbol:
+    symbol: Any = library[f"tacit_run_{number}"]
     symbol.argtypes, symbol.restype = (ctypes.c_void_p,), ctypes.c_int64
-    return symbol
+    function: Symbol = symbol
+    return function
 
 
 class Function:
     """One entry point; safe to call from several threads."""
 
-    def __init__(
-        self, entry: Entry, symbols: Sequence[ctypes._CFuncPtr], arena_bytes: int, limits: Sequence[np.ndarray | None], macs: int
-    ) -> None:
+    def __init__(self, entry: Entry, symbols: Sequence[Symbol], arena_bytes: int, limits: Sequence[np.ndarray | None], macs: int) -> None:
         self.entry, self.arena_bytes, self.macs = entry, arena_bytes, macs
         self._one, self._several = symbols  # the second one lets other threads of Python run
         top = np.iinfo(np.int32).max
@@ -165,11 +167,11 @@ class Lane:
         wide, limits = self._tables
         return _Call(self._arena, count, inputs.ctypes.data, kinds.ctypes.data, wide.ctypes.data, limits.ctypes.data, outputs.ctypes.data)
 
-    def run(self, symbol: ctypes._CFuncPtr, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> int:
+    def run(self, symbol: Symbol, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> int:
         """Run contiguous arrays of equally many examples; give what the boundary says."""
         tables = _addresses(inputs), np.array([KINDS[array.dtype.name] for array in inputs], np.int64), _addresses(outputs)
         call = self._make(len(inputs[0]), *tables)
-        return int(symbol(ctypes.addressof(call)))
+        return symbol(ctypes.addressof(call))
 
 
 def _addresses(arrays: Sequence[np.ndarray]) -> np.ndarray:

@@ -126,8 +126,8 @@ def find_zig() -> Compiler | None:
             path = Path(folder) / name
             if path.is_file():
                 return Compiler((str(path), "cc"), zig=True)
-    path = shutil.which("zig")
-    return Compiler((path, "cc"), zig=True) if path is not None else None
+    found = shutil.which("zig")
+    return Compiler((found, "cc"), zig=True) if found is not None else None
 
 
 def need_compiler(machine: Machine | None = None) -> Compiler:

@@ -1,0 +1,166 @@
+"""Fast path: the C of a program, compiled once into a cache and called in place of the interpreter.
+
+The file is named after the binary's digest, the processor and the text of the generator, so that it is never stale: another
+binary, machine or release of Tacit has another file. It is written beside and renamed, so that two processes which build at once
+both end with a whole file; it carries its own sha256, so that a damaged one is built anew and never opened. Nothing here is
+needed: whatever goes wrong, the interpreter computes the same.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from tacit.binary.binary import Binary
+from tacit.binary.entry import EntryPoint
+from tacit.ground.errors import TacitError
+from tacit.ir import memory
+from tacit.ir.cost import instruction_cost
+from tacit.ir.graph import Graph
+from tacit.targets.c import emit
+from tacit.targets.c.emit import emit_c
+from tacit.targets.c.library import Function, Library, build_library
+from tacit.targets.c.machine import machine_key, native_isa
+from tacit.targets.c.toolchain import need_compiler
+from tacit.targets.target import Source, identifier
+
+#: A build pays when the interpreter would need longer than a compiler does: some 3 s at 2e9 multiply-accumulates a second.
+WORTH_BUILDING = 6_000_000_000
+_SEAL = b"\ntacit sha256 "
+_SEAL_BYTES = len(_SEAL) + 64
+
+
+@dataclass(frozen=True)
+class Native:
+    """What came of `accelerate`: the library that serves, or the reason why the interpreter does.
+
+    wanted: a library would have been worth it, so the reason is worth telling.
+    """
+
+    path: Path | None
+    reason: str = ""
+    wanted: bool = True
+
+
+class NativeEntry(EntryPoint):
+    """An entry point that runs a function of a library; what its boundary refuses goes to the interpreter, which says why."""
+
+    def __init__(self, name: str, graph: Graph, function: Function) -> None:
+        super().__init__(name, graph)
+        self._function = function
+
+    def __call__(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Give the outputs as `EntryPoint` does. Raises: InputError as it does."""
+        outputs = self._function(arrays)
+        if outputs is not None:
+            return outputs
+        kinds = self._function.entry.dtypes
+        with np.errstate(all="ignore"):
+            plain = [np.asarray(array).astype(kind, copy=False) for array, kind in zip(self._check(arrays), kinds, strict=True)]
+        whole = all(np.array_equal(new, old) for new, old in zip(plain, arrays, strict=True) if new.dtype == np.int32)
+        outputs = self._function(plain) if whole else None
+        return super().__call__(arrays) if outputs is None else outputs
+
+
+def accelerate(binary: Binary, *, examples: int | None = None) -> Native:
+    """Let the entry points of a binary run as native code from now on; say what came of it. Never fails.
+
+    examples: how many are to be run; a library that is not in the cache is then built only if that pays. Without it: build.
+    """
+    try:
+        path = library_path(binary)
+        library = _opened(path, binary)
+        if library is None:
+            if examples is not None and examples * _macs(binary, "main") < WORTH_BUILDING:
+                return Native(None, "building a library would take longer than running this", wanted=False)
+            _build(path, binary)
+            library = _opened(path, binary)
+        if library is None:
+            return Native(None, f"the library could not be opened - at `{path}`")
+    except (TacitError, OSError) as error:
+        return Native(None, str(error))
+    for name, function in library.functions.items():
+        binary.serve(NativeEntry(name, binary.graphs[name], function))
+    return Native(path)
+
+
+def library_path(binary: Binary) -> Path:
+    """Give the place of a binary's library in the cache, whether it is there or not."""
+    return cache_folder() / f"{binary.digest[:32]}-{machine_key()}-{_generator_key()}.so"
+
+
+def cache_folder() -> Path:
+    """Give the folder of the cache: ``$XDG_CACHE_HOME/tacit/native``, or below ``~/.cache``."""
+    base = os.environ.get("XDG_CACHE_HOME", "")
+    home = Path(base) if os.path.isabs(base) else Path(os.path.expanduser("~")) / ".cache"
+    return home / "tacit" / "native"
+
+
+@cache
+def _generator_key() -> str:
+    """Give 12 hex digits of the sources that decide what is compiled."""
+    digest = hashlib.sha256()
+    for folder in (Path(emit.__file__).parent, Path(memory.__file__).parent):
+        for file in sorted(folder.glob("*.py")):
+            digest.update(file.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def _macs(binary: Binary, entry: str) -> int:
+    graph = binary.graphs[entry]
+    return sum(instruction_cost(instruction, graph).macs for instruction in graph.instructions)
+
+
+def _opened(path: Path, binary: Binary) -> Library | None:
+    """Open a library of the cache if it is whole and nobody else's."""
+    try:
+        if not _is_ours(path.parent) or not _is_ours(path):
+            return None
+        data = path.read_bytes()
+    except OSError:
+        return None
+    content, seal = data[:-_SEAL_BYTES], data[-_SEAL_BYTES:]
+    if seal != _sealed(content):
+        return None
+    macs = {name: _macs(binary, name) for name in binary.graphs}
+    try:
+        return Library(path, binary.graphs, macs)
+    except (OSError, ValueError, AttributeError):
+        return None
+
+
+def _is_ours(path: Path) -> bool:
+    """Tell whether nobody else can write what would be run here."""
+    if not hasattr(os, "getuid"):
+        return True
+    found = path.stat()
+    return found.st_uid == os.getuid() and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+
+
+def _sealed(content: bytes) -> bytes:
+    return _SEAL + hashlib.sha256(content).hexdigest().encode()
+
+
+def _build(path: Path, binary: Binary) -> None:
+    """Compile the library beside its place and rename it. Raises: TacitError, OSError."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    compiler, isa = need_compiler(), native_isa()
+    source = Source(identifier(str(binary.evidence.get("name") or "")), binary.graphs, binary.signature, binary.digest)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".build-") as name:
+        folder = Path(name)
+        for file, content in emit_c(source, isa).files.items():
+            (folder / file).write_bytes(content if isinstance(content, bytes) else content.encode())
+        built = folder / "built.so"
+        build_library(built, name=source.name, graphs=source.graphs, sources=folder, compiler=compiler, isa=isa)
+        content = built.read_bytes()
+        built.write_bytes(content + _sealed(content))
+        built.chmod(0o600)
+        os.replace(built, path)
