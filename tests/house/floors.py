@@ -29,6 +29,7 @@ FLOORS: dict[str, float] = {
     "tacit.directory": 4.5,  # reads and writes the nouns of floor 4
     "tacit.binary": 4.5,
     "tacit.search": 5,
+    "tacit.quantisation": 5,
     "tacit.evidence": 5.5,
     "tacit.compiler": 6,
     "tacit.builder": 6,
@@ -51,7 +52,7 @@ PACKAGES: dict[str, tuple[str, ...] | None] = {
     "typer": ("tacit.cli",),
     "click": ("tacit.cli",),
     "rich": ("tacit.cli",),
-    "torch": ("tacit.skeletons", "tacit.lowering", "tacit.search", "tacit.evidence", "tacit.compiler"),
+    "torch": ("tacit.skeletons", "tacit.lowering", "tacit.search", "tacit.quantisation", "tacit.evidence", "tacit.compiler"),
     "pyarrow": ("tacit.examples.table_parquet",),
     "onnx": ("tacit.targets.onnx",),
     "onnxruntime": ("tacit.targets.onnx",),
