@@ -7,7 +7,11 @@ _TOP = """
 
 #if defined(__GNUC__)
 #define ALIAS __attribute__((may_alias))
+#if defined(__clang__)
 #define KERNEL static __attribute__((noinline))
+#else
+#define KERNEL static __attribute__((noipa)) /* gcc 12 drops calls of kernels as free of effects: its analysis across functions is off */
+#endif
 #define INLINE static inline __attribute__((always_inline, unused))
 #define COPY(to, from, bytes) __builtin_memcpy((to), (from), (bytes))
 #else
