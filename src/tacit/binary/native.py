@@ -23,17 +23,17 @@ from tacit.binary.binary import Binary
 from tacit.binary.entry import EntryPoint
 from tacit.ground.errors import TacitError
 from tacit.ir import memory
-from tacit.ir.cost import instruction_cost
 from tacit.ir.graph import Graph
 from tacit.targets.c import emit
+from tacit.targets.c.boundary import macs_of
 from tacit.targets.c.emit import emit_c
 from tacit.targets.c.library import Function, Library, build_library
 from tacit.targets.c.machine import machine_key, native_isa
 from tacit.targets.c.toolchain import need_compiler
 from tacit.targets.target import Source, identifier
 
-#: A build pays when the interpreter would need longer than a compiler does: some 3 s at 2e9 multiply-accumulates a second.
-WORTH_BUILDING = 6_000_000_000
+#: A build pays when the interpreter would need longer than a compiler does: 1 to 3 s, at some 1e10 multiply-accumulates a second.
+WORTH_BUILDING = 20_000_000_000
 _SEAL = b"\ntacit sha256 "
 _SEAL_BYTES = len(_SEAL) + 64
 
@@ -79,7 +79,7 @@ def accelerate(binary: Binary, *, examples: int | None = None) -> Native:
         path = library_path(binary)
         library = _opened(path, binary)
         if library is None:
-            if examples is not None and examples * _macs(binary, "main") < WORTH_BUILDING:
+            if examples is not None and examples * macs_of(binary.graphs["main"]) < WORTH_BUILDING:
                 return Native(None, "building a library would take longer than running this", wanted=False)
             _build(path, binary)
             library = _opened(path, binary)
@@ -114,11 +114,6 @@ def _generator_key() -> str:
     return digest.hexdigest()[:12]
 
 
-def _macs(binary: Binary, entry: str) -> int:
-    graph = binary.graphs[entry]
-    return sum(instruction_cost(instruction, graph).macs for instruction in graph.instructions)
-
-
 def _opened(path: Path, binary: Binary) -> Library | None:
     """Open a library of the cache if it is whole and nobody else's."""
     try:
@@ -130,9 +125,8 @@ def _opened(path: Path, binary: Binary) -> Library | None:
     content, seal = data[:-_SEAL_BYTES], data[-_SEAL_BYTES:]
     if seal != _sealed(content):
         return None
-    macs = {name: _macs(binary, name) for name in binary.graphs}
     try:
-        return Library(path, binary.graphs, macs)
+        return Library(path, binary.graphs)
     except (OSError, ValueError, AttributeError):
         return None
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from tacit.ir.addresses import elements
-from tacit.ir.graph import Graph, View
-from tacit.ir.integer import IntegerGraph
+from tacit.ir.graph import Graph, Matmul, View
+from tacit.ir.integer import IntegerGraph, IntegerMatmul
 from tacit.targets.c.emit import function_name
 
 #: Code of a stored dtype in `tacit_call.kinds`.
@@ -100,6 +100,12 @@ def entry_of(name: str, graph: Graph | IntegerGraph) -> Entry:
     dtypes = tuple("int32" if buffer.dtype == "int32" else "float32" for buffer in inputs)
     outputs = tuple(tuple(buffer.shape) for buffer in graph.of_kind("output"))
     return Entry(name, dtypes, tuple(tuple(buffer.shape) for buffer in inputs), outputs)
+
+
+def macs_of(graph: Graph | IntegerGraph) -> int:
+    """Count the multiply-accumulates of one run."""
+    products = [step for step in graph.instructions if isinstance(step, Matmul | IntegerMatmul)]
+    return sum(step.out.size * math.prod(step.a.shape[len(step.a.shape) - step.axes.inner :]) for step in products)
 
 
 def row_limits(graph: Graph | IntegerGraph) -> dict[str, np.ndarray]:

@@ -17,7 +17,7 @@ import numpy as np
 
 from tacit.ir.graph import Graph
 from tacit.ir.integer import IntegerGraph
-from tacit.targets.c.boundary import ALIGNMENT, KINDS, Entry, boundary, entry_of, row_limits
+from tacit.targets.c.boundary import ALIGNMENT, KINDS, Entry, boundary, entry_of, macs_of, row_limits
 from tacit.targets.c.isa import Isa
 from tacit.targets.c.toolchain import Compiler
 
@@ -57,16 +57,17 @@ def build_library(
 class Library:
     """A shared library of `build_library`; gives one `Function` per entry point. Raises: OSError when it can't be opened."""
 
-    def __init__(self, path: Path, graphs: Mapping[str, Graph | IntegerGraph], macs: Mapping[str, int]) -> None:
+    def __init__(self, path: Path, graphs: Mapping[str, Graph | IntegerGraph]) -> None:
         self.path = path
         self.functions: dict[str, Function] = {}
         for number, (name, graph) in enumerate(graphs.items()):
-            opened: ctypes.CDLL = (ctypes.PyDLL if macs[name] < KEEPS_LOCK else ctypes.CDLL)(str(path))
+            macs = macs_of(graph)
+            opened: ctypes.CDLL = (ctypes.PyDLL if macs < KEEPS_LOCK else ctypes.CDLL)(str(path))
             arena = ctypes.c_int64.in_dll(opened, f"tacit_arena_bytes_{number}").value
             symbols = [_run_of(library, number) for library in (opened, ctypes.CDLL(str(path)))]
             limits = row_limits(graph)
             named = [limits.get(buffer.name) for buffer in graph.of_kind("input")]
-            self.functions[name] = Function(entry_of(name, graph), symbols, arena, named, macs[name])
+            self.functions[name] = Function(entry_of(name, graph), symbols, arena, named, macs)
 
 
 def _run_of(library: ctypes.CDLL, number: int) -> Symbol:
@@ -104,7 +105,23 @@ class Function:
                 result = lane.answer.copy()
                 self._lanes.append(lane)
                 return None if refused >= 0 else [result]
+        elif self._is_one(arrays):
+            lane = self._take()
+            for store, array in zip(lane.stores, arrays, strict=True):
+                store[...] = array
+            refused = self._one(lane.pointer)
+            results = [answer.copy() for answer in lane.answers]
+            self._lanes.append(lane)
+            return None if refused >= 0 else results
         return self._many(arrays)
+
+    def _is_one(self, arrays: Sequence[np.ndarray]) -> bool:
+        if len(arrays) != len(self._alone):
+            return False
+        for array, alone, fits in zip(arrays, self._alone, self._fits, strict=True):
+            if array.__class__ is not np.ndarray or array.shape != alone or array.dtype not in fits:
+                return False
+        return True
 
     def _take(self) -> Lane:
         try:
@@ -151,14 +168,14 @@ class Lane:
         entry = function.entry
         self._room = np.zeros(function.arena_bytes + ALIGNMENT, np.uint8)
         arena = self._room.ctypes.data + -self._room.ctypes.data % ALIGNMENT
-        self._stores = [np.zeros((1, *shape), dtype) for shape, dtype in zip(entry.inputs, entry.dtypes, strict=True)]
-        self._answers = [np.zeros((1, *shape), np.float32) for shape in entry.outputs]
+        self.stores = [np.zeros((1, *shape), dtype) for shape, dtype in zip(entry.inputs, entry.dtypes, strict=True)]
+        self.answers = [np.zeros((1, *shape), np.float32) for shape in entry.outputs]
         self._wide = [np.zeros(shape, np.float32) for shape in entry.inputs]
         self._limits = function.limits
         self._kinds = [KINDS[dtype] for dtype in entry.dtypes]
-        self.first, self.answer = self._stores[0], self._answers[0]
+        self.first, self.answer = self.stores[0], self.answers[0]
         self._tables = [_addresses(self._wide), _addresses(self._limits)]
-        self._keep = [_addresses(self._stores), np.array(self._kinds, np.int64), _addresses(self._answers)]
+        self._keep = [_addresses(self.stores), np.array(self._kinds, np.int64), _addresses(self.answers)]
         self._arena = arena
         self._call = self._make(1, *self._keep)
         self.pointer = ctypes.c_void_p(ctypes.addressof(self._call))

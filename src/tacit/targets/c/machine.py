@@ -55,6 +55,12 @@ def native_isa() -> Isa:
     return isa_named(next(name for name, needs in _NEEDS.items() if needs <= features()))
 
 
+def runs_here(isa: Isa) -> bool:
+    """Tell whether code for an instruction set runs on this machine; text without flags of its own runs on any."""
+    base = base_isa(platform.machine().lower())
+    return not isa.flags or (base.name == "sse2" and isa.name in _NEEDS and _NEEDS[isa.name] <= features())
+
+
 def base_isa(architecture: str) -> Isa:
     """Give the instruction set that every machine of an architecture has.
 

@@ -24,6 +24,9 @@ from tacit.targets.c.machine import isa_for
 
 INSTALL = missing("ziglang").fix
 SECONDS = 600.0  # a compiler that takes longer hangs
+LEVEL = ("-std=gnu99", "-O3")
+#: An int8 program multiplies and adds floats at its boundary only; fused, they would round otherwise there.
+SAME_BITS = ("-ffp-contract=off",)
 _ON_PATH = ("cc", "gcc", "clang")
 _ERROR_LINES = 12
 #: What zig calls the processors that have an instruction set of x86-64; it knows no ``-mavx2``.
@@ -60,9 +63,11 @@ MACHINES: dict[str, Machine] = {
     "cortex-m33": Machine("thumb-freestanding-eabihf", "cortex_m33"),
 }
 #: Architecture of a triple for Linux -> the program of qemu-user that runs it.
-_EMULATORS = {"x86_64": "x86_64", "x86": "i386", "aarch64": "aarch64", "arm": "arm", "thumb": "arm", "riscv64": "riscv64"} | {
-    name: name for name in ("riscv32", "s390x", "loongarch64", "mips", "mipsel", "mips64", "mips64el", "hexagon")
+_EMULATORS = {"x86": "i386", "thumb": "arm"} | {
+    name: name for name in ("x86_64", "aarch64", "arm", "riscv32", "riscv64", "loongarch64", "mipsel", "mips64el", "hexagon")
 }
+#: Architectures that store the highest byte of a number first; the file of weights has the lowest first.
+_HIGHEST_FIRST = re.compile(r"(.*(eb|_be|be)|hppa.*|m68k|mips(64)?|or1k|powerpc(64)?|s390x|sparc.*|lanai|m88k|xcore)$")
 
 
 @dataclass(frozen=True)
@@ -79,7 +84,7 @@ class Compiler:
 
     def flags(self, isa: Isa, *, integer: bool, machine: Machine | None = None) -> list[str]:
         """Give the flags for a program's C: level, instruction set, and for int8 no fused operations at the boundary."""
-        found = ["-std=gnu99", "-O3", *(["-ffp-contract=off"] if integer else [])]
+        found = [*LEVEL, *(SAME_BITS if integer else ())]
         if not self.zig:
             return [*found, *isa.flags]
         found.append("-fno-sanitize=all")
@@ -166,6 +171,11 @@ def machine_named(name: str) -> Machine:
                 fix=_nearest(name, word, known[kind]),
             )
     architecture, system = parts[0], parts[1].partition(".")[0]
+    if _HIGHEST_FIRST.match(architecture):
+        raise TacitError(
+            f"expected a machine that stores the lowest byte of a number first, got `{architecture}` - in the triple `{name}`",
+            fix="--target numpy or --target onnx",
+        )
     emulator = _EMULATORS.get(architecture) if system == "linux" else None
     return Machine(name, emulator=(f"qemu-{emulator}",) if emulator else ())
 
