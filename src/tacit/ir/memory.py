@@ -55,10 +55,14 @@ class _Block:
     last: int
 
 
-def plan_memory(graph: Graph, *, alignment: int = 16) -> MemoryPlan:
-    """Place every buffer that is used; each offset is a multiple of `alignment` elements (16: a cache line)."""
+def plan_memory(graph: Graph, *, alignment: int = 16, sizes: Mapping[str, int] | None = None) -> MemoryPlan:
+    """Place every buffer that is used; each offset is a multiple of `alignment` elements (16: a cache line).
+
+    sizes: of the buffers, where they are not counted in elements but, say, in bytes; all counts of the plan are then in that unit.
+    """
     lifetimes = buffer_lifetimes(graph)
-    sizes = {buffer.name: buffer.size for buffer in graph.buffers}
+    if sizes is None:
+        sizes = {buffer.name: buffer.size for buffer in graph.buffers}
     blocks = [_Block(name, -(-sizes[name] // alignment) * alignment, *life) for name, life in lifetimes.items()]
     offsets, total = _best_placement(blocks)
     return MemoryPlan(
@@ -66,7 +70,7 @@ def plan_memory(graph: Graph, *, alignment: int = 16) -> MemoryPlan:
         elements=total,
         lower_bound=_most_alive([_Block(name, sizes[name], *life) for name, life in lifetimes.items()]),
         lifetimes=lifetimes,
-        zeroings=_zeroings(graph, offsets, lifetimes),
+        zeroings=_zeroings(graph, offsets, lifetimes, sizes),
     )
 
 
@@ -171,14 +175,16 @@ def _place(order: list[_Block]) -> tuple[dict[str, int], int]:
     return offsets, total
 
 
-def _zeroings(graph: Graph, offsets: Mapping[str, int], lifetimes: Mapping[str, tuple[int, int]]) -> tuple[Zeroing, ...]:
+def _zeroings(
+    graph: Graph, offsets: Mapping[str, int], lifetimes: Mapping[str, tuple[int, int]], sizes: Mapping[str, int]
+) -> tuple[Zeroing, ...]:
     """Find the zeroed buffers that a run finds dirty: those that share memory, and those that are overwritten after being read as 0."""
     zeroed = [buffer for buffer in graph.buffers if buffer.zeroed and buffer.name in offsets]
     dirtied = _dirtied(graph, zeroed)
-    ranges = [(offsets[buffer.name], offsets[buffer.name] + buffer.size, buffer.name) for buffer in graph.buffers if buffer.name in offsets]
+    ranges = [(offset, offset + sizes[name], name) for name, offset in offsets.items()]
     found = []
     for buffer in zeroed:
-        start, stop = offsets[buffer.name], offsets[buffer.name] + buffer.size
+        start, stop = offsets[buffer.name], offsets[buffer.name] + sizes[buffer.name]
         shares = any(low < stop and start < high and name != buffer.name for low, high, name in ranges)
         if shares or buffer.name in dirtied:
             found.append(Zeroing(lifetimes[buffer.name][0], buffer.name))

@@ -11,13 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks import ir_nets
 from tacit.ir.graph import Graph
 from tacit.ir.interpreter import Interpreter
+from tacit.targets.c.isa import isa_named
 from tests.ir.random_graphs import graphs, sample_inputs
-from tests.targets.c.generated import CHECKED, Library, compile_c, run_program, source_of, write_c
-from tacit.targets.c.emit import emit_c
-from tacit.targets.c.isa import ISAS, isa_named
+from tests.targets.c.generated import Library, compile_c, write_c
 
 pytestmark = pytest.mark.system
 NUMBER = itertools.count()

@@ -13,11 +13,14 @@ from dataclasses import dataclass
 from tacit.ir.cost import cost
 from tacit.ir.graph import Buffer, Graph
 from tacit.ir.integer import IntegerGraph
-from tacit.ir.memory import MemoryPlan, plan_memory
+from tacit.ir.integer_verifier import shadow
 from tacit.ir.text import print_instruction
 from tacit.targets.c.floats import FloatKernel
+from tacit.targets.c.integer_preamble import integer_preamble
+from tacit.targets.c.integers import IntegerKernel
 from tacit.targets.c.isa import Isa
-from tacit.targets.c.preamble import float_preamble, weights_declaration
+from tacit.targets.c.layout import Layout, float_layout, integer_layout, interleaved
+from tacit.targets.c.preamble import float_preamble, top, weights_declaration
 from tacit.targets.c.weights import Blob
 from tacit.targets.target import Source
 
@@ -55,7 +58,7 @@ def emit_c(source: Source, isa: Isa) -> CSource:
     parts = [
         f"/* {_title(source)}\n   Generated for {isa.name}; flags: {' '.join(isa.flags) or 'none'}. */\n",
         f'#include "{source.name}.h"\n',
-        float_preamble(lanes),
+        top() + integer_preamble(isa.name, lanes) if source.integer else float_preamble(lanes),
         weights_declaration(source.name, blob.size),
         *(entry.text for entry in entries),
     ]
@@ -77,37 +80,26 @@ def function_name(program: str, entry: str) -> str:
 
 
 def _entry(program: str, name: str, graph: Graph | IntegerGraph, isa: Isa, blob: Blob) -> Entry:
-    if isinstance(graph, IntegerGraph):
-        raise NotImplementedError
-    plan = plan_memory(graph)
     function = function_name(program, name)
-    pointers = _pointers(graph, plan)
+    plain = shadow(graph) if isinstance(graph, IntegerGraph) else graph
+    layout = integer_layout(graph, isa, blob, function) if isinstance(graph, IntegerGraph) else float_layout(graph)
     kernels, calls = [], []
     lanes: set[int] = set()
-    for number, instruction in enumerate(graph.instructions):
-        kernel = FloatKernel(instruction, graph, isa, blob, pointers)
+    for number, instruction in enumerate(plain.instructions):
+        kernel: FloatKernel | IntegerKernel
+        if isinstance(graph, IntegerGraph):
+            kernel = IntegerKernel(graph.instructions[number], graph, isa, blob, layout.pointers)
+        else:
+            kernel = FloatKernel(instruction, graph, isa, blob, layout.pointers)
         lanes |= {column.lanes for column in kernel.schedule.columns}
         body = "\n".join(f"  {line}" for line in kernel.kernel().lines())
         comment = print_instruction(instruction).replace("*/", "* /").replace("/*", "/ *")
         kernels.append(f"\n/* {comment} */\nKERNEL void {function}_{number}(unsigned char *restrict arena) {{\n{body}\n}}\n")
-        calls.append(f"  {function}_{number}(arena);")
-    for zeroing in sorted(plan.zeroings, key=lambda zeroing: -zeroing.before):
-        calls.insert(zeroing.before, f"  {_zeroed(graph.buffer(zeroing.buffer), plan)}")
-    inputs, outputs = graph.of_kind("input"), graph.of_kind("output")
-    arena = max(plan.elements * 4, 64)
-    text = "".join(kernels) + "\n".join(_run(function, graph, plan, calls)) + "\n"
-    return Entry(function, name, inputs, outputs, arena, text, frozenset(lanes), cost(graph).macs)
-
-
-def _pointers(graph: Graph, plan: MemoryPlan) -> dict[str, str]:
-    """Give the C expression of the first element of each buffer in the arena."""
-    types = {"float32": "real", "int32": "int32_t"}
-    kinds = {buffer.name: types[buffer.dtype] for buffer in graph.buffers}
-    return {name: f"({kinds[name]} *)(arena + {offset * 4})" for name, offset in plan.offsets.items()}
-
-
-def _zeroed(buffer: Buffer, plan: MemoryPlan) -> str:
-    return f"for (int i = 0; i < {buffer.size}; i++) ((real *)(arena + {plan.offsets[buffer.name] * 4}))[i] = 0.0f;"
+        calls.append(f"{function}_{number}(arena);")
+    run = _run(function, plain, layout, [*interleaved(calls, layout.fills)], flush=plain is graph)
+    text = layout.helpers + "".join(kernels) + "\n".join(run) + "\n"
+    inputs, outputs = plain.of_kind("input"), plain.of_kind("output")
+    return Entry(function, name, inputs, outputs, layout.arena_bytes, text, frozenset(lanes), cost(plain).macs)
 
 
 def parameters(inputs: tuple[Buffer, ...], outputs: tuple[Buffer, ...]) -> list[str]:
@@ -117,25 +109,16 @@ def parameters(inputs: tuple[Buffer, ...], outputs: tuple[Buffer, ...]) -> list[
     return [*given, *(f"float *output_{number}" for number in range(len(outputs)))]
 
 
-def _run(function: str, graph: Graph, plan: MemoryPlan, calls: list[str]) -> Iterator[str]:
+def _run(function: str, graph: Graph, layout: Layout, calls: list[str], *, flush: bool) -> Iterator[str]:
     """Write the entry point: inputs into the arena (a NaN reads as 0), the kernels, outputs out of it."""
     inputs, outputs = graph.of_kind("input"), graph.of_kind("output")
     signature = ", ".join(parameters(inputs, outputs))
     names = ", ".join([*(f"input_{n}" for n in range(len(inputs))), *(f"output_{n}" for n in range(len(outputs)))])
     yield f"\nvoid {function}_run_in(void *memory, {signature}) {{"
     yield "  unsigned char *arena = memory;"
-    yield "  FLUSH_BEGIN"
-    for number, buffer in enumerate(inputs):
-        place = f"arena + {plan.offsets[buffer.name] * 4}"
-        if buffer.dtype == "int32":
-            yield f"  COPY({place}, input_{number}, {buffer.size * 4});"
-        else:
-            value = f"input_{number}[i] == input_{number}[i] ? input_{number}[i] : 0.0f"
-            yield f"  for (int i = 0; i < {buffer.size}; i++) ((real *)({place}))[i] = {value};"
-    yield from calls
-    for number, buffer in enumerate(outputs):
-        yield f"  COPY(output_{number}, arena + {plan.offsets[buffer.name] * 4}, {buffer.size * 4});"
-    yield "  FLUSH_END"
+    yield from ["  FLUSH_BEGIN"] if flush else []
+    yield from (f"  {line}" for line in [*layout.enter, *calls, *layout.leave])
+    yield from ["  FLUSH_END"] if flush else []
     yield "}"
     yield "\n#if !defined(TACIT_NO_STATIC_ARENA)"
     yield "#if defined(__GNUC__)\n__attribute__((aligned(64)))\n#endif"

@@ -27,8 +27,6 @@ def literal_of(nest: Nest, graph: Graph, name: str) -> float | None:
 class FloatKernel:
     """The arithmetic of one float32 instruction."""
 
-    group = 1
-
     def __init__(self, instruction: Matmul | Relu, graph: Graph, isa: Isa, blob: Blob, pointers: Mapping[str, str]) -> None:
         self.nest = nest_of(instruction, graph)
         self.accumulate = isinstance(instruction, Matmul) and instruction.accumulate
@@ -133,7 +131,15 @@ class FloatKernel:
         yield "}"
 
     def _load(
-        self, kernel: Kernel, name: str, tile: Tile, point: tuple[int, ...], vector: int, pointer: str, fixed: Mapping[int, int], step: int = 0
+        self,
+        kernel: Kernel,
+        name: str,
+        tile: Tile,
+        point: tuple[int, ...],
+        vector: int,
+        pointer: str,
+        fixed: Mapping[int, int],
+        step: int = 0,
     ) -> str:
         lanes = tile.column.lanes
         if name in self.literals:

@@ -58,13 +58,7 @@ class Schedule:
 
 def choose(nest: Nest, isa: Isa, literals: frozenset[str]) -> Schedule:
     """Give the schedule with the least estimate; `literals` are operands that are written as a number into the text."""
-    best: Schedule | None = None
-    for candidate in candidates(nest, isa, literals):
-        if best is None or candidate.cycles < best.cycles:
-            best = candidate
-    if best is None:
-        raise ValueError("expected a schedule for every nest")
-    return best
+    return min(candidates(nest, isa, literals), key=lambda candidate: candidate.cycles)
 
 
 def candidates(nest: Nest, isa: Isa, literals: frozenset[str]) -> Iterator[Schedule]:
@@ -109,7 +103,9 @@ def _modes(nest: Nest, vector: int | None) -> dict[str, Mode]:
 
 def _tiles(nest: Nest, vector: int | None) -> Iterator[dict[int, int]]:
     """Give the sizes of tiles to try: of no axis, of one, of two."""
-    free = [place for place, axis in enumerate(nest.outer) if place != vector and not any(axis.stride(name + INDEX) for name in nest.operands)]
+    free = [
+        place for place, axis in enumerate(nest.outer) if place != vector and not any(axis.stride(name + INDEX) for name in nest.operands)
+    ]
     sizes = {place: _sizes(nest.outer[place].extent) for place in free}
     yield {}
     for place in free:
@@ -189,7 +185,9 @@ def _estimated(
     return Schedule(vector, modes, columns, cut, unrolled, steps, cycles * (1 + 0.02 * (texts - 1)))
 
 
-def _tile_cycles(nest: Nest, modes: dict[str, Mode], column: Segment, rows: dict[int, Segment], literals: frozenset[str]) -> tuple[float, float]:
+def _tile_cycles(
+    nest: Nest, modes: dict[str, Mode], column: Segment, rows: dict[int, Segment], literals: frozenset[str]
+) -> tuple[float, float]:
     """Estimate the cycles of one step of the inner loop over a tile, and of all that is around it."""
     held = column.vectors * math.prod(segment.width for segment in rows.values())
 

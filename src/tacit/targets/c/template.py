@@ -54,7 +54,6 @@ class Arithmetic(Protocol):
     schedule: Schedule
     places: Mapping[str, Place]
     depth: int  # steps of the inner loops in all (for packed weights)
-    group: int  # elements of the innermost axis that one step takes
 
     def begin(self, kernel: Kernel, tile: Tile) -> Iterator[str]:
         """Declare the accumulators with their first values."""
@@ -83,7 +82,9 @@ class Kernel:
         constant = 0
         for axis in range(len(self.nest.outer)):
             if axis == schedule.vector:
-                if place.packed:
+                if place.packed and not self._spread(name):
+                    stride = 0
+                elif place.packed:
                     constant += block_start(schedule.columns, tile.number, self._depth(name)) * place.packed
                     stride = tile.column.vectors * tile.column.lanes * self._depth(name) * place.packed
                 else:
@@ -122,10 +123,9 @@ class Kernel:
     def _spread(self, name: str) -> bool:
         return self.schedule.modes.get(name) == "packed"
 
-    def inner_offset(self, name: str, fixed: Mapping[int, int], group: int = 1) -> int:
-        """Give the elements that the written-out inner axes add; the last inner axis goes in steps of `group`."""
-        last = len(self.nest.inner) - 1
-        return sum(at * self.nest.inner[axis].stride(name) * (group if axis == last else 1) for axis, at in fixed.items())
+    def inner_offset(self, name: str, fixed: Mapping[int, int]) -> int:
+        """Give the elements that the written-out inner axes add."""
+        return sum(at * self.nest.inner[axis].stride(name) for axis, at in fixed.items())
 
     def distinct(self, name: str, tile: Tile, point: tuple[int, ...]) -> tuple[int, ...]:
         """Give what tells the elements of one row of the tile from those of others: equal tuples read the same elements."""
@@ -218,10 +218,9 @@ class Kernel:
                 yield f"const {place.type} *{name}k = {name}_;"
                 advance.append(f"{name}_ += {steps * width * place.packed};")
             else:
-                group = self.arithmetic.group
                 terms = [f"{name}_"]
                 for axis in range(last + 1):
-                    stride = self.nest.inner[axis].stride(name) * (group if axis == last else 1)
+                    stride = self.nest.inner[axis].stride(name)
                     if stride:
                         terms.append(f"k{axis} * {stride}")
                 if place.ints:

@@ -1,0 +1,393 @@
+"""Kernels of 8-bit integers: sums of products of bytes, then requantisation in 32 bits, as `tacit.ir.integer` defines it.
+
+Two forms. *Groups*: where one factor is a packed weight and the other lies contiguous along the innermost axis, an instruction of
+the machine multiplies and sums `Isa.group` neighbours per lane. *Wide*: anything else, with numbers widened to 32 bits.
+The zero of an activation that meets weights goes into the bias, ``sum (a - z) w = sum a w - z sum w``, and so does the rounding
+before the first shift.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from tacit.ir.integer import IntegerBuffer, IntegerGraph, IntegerMatmul, IntegerRelu, Requantise
+from tacit.targets.c.isa import Isa
+from tacit.targets.c.nests import Axis, Nest, nest_of
+from tacit.targets.c.schedule import Mode, Schedule, candidates, choose
+from tacit.targets.c.template import Kernel, Place, Tile
+from tacit.targets.c.weights import Blob, in_blocks, packed_size, values_of
+
+_WIDE = 2.5  # cycles of a widened product for one of a group: widening, a slower multiplication
+
+
+def stored_as(buffer: IntegerBuffer, isa: Isa) -> str:
+    """Give the C type in which a buffer is held."""
+    return {"uint8": isa.activation, "int8": "int8_t", "int16": "int16_t", "int32": "int32_t"}[buffer.dtype]
+
+
+BYTES = {"uint8_t": 1, "int8_t": 1, "int16_t": 2, "int32_t": 4}
+
+
+class IntegerKernel:
+    """The arithmetic of one integer instruction."""
+
+    def __init__(self, instruction: IntegerMatmul | IntegerRelu, graph: IntegerGraph, isa: Isa, blob: Blob, pointers: Mapping[str, str]):
+        self.graph, self.isa = graph, isa
+        self.rule: Requantise = instruction.requantise
+        self.accumulate = isinstance(instruction, IntegerMatmul) and instruction.accumulate
+        self.out = graph.buffer(instruction.out.buffer)
+        plain = nest_of(instruction, graph)
+        self.literals = {name: value for name in ("a", "b", "multiplier") if (value := _literal_of(plain, graph, name)) is not None}
+        if "a" in self.literals and ("b" in self.literals or "b" not in plain.operands):
+            del self.literals["a"]
+        self.zeros = {name: self._zero(plain, name) for name in ("a", "b")}
+        self.folded = self._folds(plain)
+        self.bias_axes = self._bias_axes(plain)
+        operands = {name: operand for name, operand in plain.operands.items() if name != "bias"}
+        if self.folded:
+            operands["bias"] = plain.operands["out"]  # stands for the folded one; its strides are its own
+        self.plain = plain
+        nest = replace(plain, operands=operands)
+        self.group, self.nest, self.schedule = self._chosen(self._with_bias(nest))
+        self.depth = self.nest.depth
+        self.fused = self.group > 1
+        self.places = dict(self._places(graph, blob, pointers))
+
+    # --- what is computed -----------------------------------------------------------------------------------------
+
+    def _zero(self, nest: Nest, name: str) -> int:
+        operand = nest.operands.get(name)
+        return 0 if operand is None else self.graph.buffer(operand.buffer).zero
+
+    def _folds(self, nest: Nest) -> bool:
+        """Say whether there is anything to add to a sum of plain products before the first shift."""
+        constant_b = "b" not in nest.operands or (nest.operands["b"].constant and nest.operands["b"].index is None)
+        self.subtracts = bool(self.zeros["a"] or self.zeros["b"]) and not constant_b
+        return "bias" in nest.operands or self.rule.before > 0 or (bool(self.zeros["a"]) and not self.subtracts)
+
+    def _bias_axes(self, nest: Nest) -> list[int]:
+        """Give the outer axes along which the folded bias varies."""
+        names = [name for name in ("bias", "b") if name in nest.operands]
+        if not self.folded:
+            return []
+        by_b = bool(self.zeros["a"]) and not self.subtracts
+        return [place for place, axis in enumerate(nest.outer) if any(axis.moves(name) for name in names if name == "bias" or by_b)]
+
+    def _with_bias(self, nest: Nest) -> Nest:
+        """Give the folded bias its place in the nest: one number per element of its axes."""
+        outer, reach = list(nest.outer), 1
+        for place in range(len(outer)):
+            strides = {name: stride for name, stride in outer[place].strides.items() if not name.startswith("bias")}
+            outer[place] = Axis(outer[place].extent, strides)
+        for place in reversed(self.bias_axes):
+            outer[place] = Axis(outer[place].extent, {**outer[place].strides, "bias": reach})
+            reach *= outer[place].extent
+        operands = dict(nest.operands)
+        if self.folded:
+            operands["bias"] = replace(operands["bias"], constant=True, index=None, offset=0)
+        return replace(nest, outer=tuple(outer), operands=operands)
+
+    def _chosen(self, nest: Nest) -> tuple[int, Nest, Schedule]:
+        """Choose between groups of bytes and widened numbers."""
+        wide = choose(nest, self.isa, frozenset(self.literals))
+        grouped = self._grouped(nest)
+        if grouped is not None:
+            group, in_groups = grouped
+            fitting = [
+                candidate
+                for candidate in candidates(in_groups, self.isa, frozenset(self.literals))
+                if candidate.modes["a"] == "splat"
+                and candidate.modes["b"] == "packed"
+                and all(column.lanes == self.isa.lanes for column in candidate.columns)
+            ]
+            best = min(fitting, key=lambda candidate: candidate.cycles, default=None)
+            if best is not None and best.cycles < wide.cycles * _WIDE:
+                return group, in_groups, best
+        return 1, nest, wide
+
+    def _grouped(self, nest: Nest) -> tuple[int, Nest] | None:
+        """Give the nest whose innermost axis goes in groups, where there is such an instruction for these operands."""
+        a, b = nest.operands["a"], nest.operands.get("b")
+        if b is None or self.isa.group == 1 or not b.constant or b.index is not None or "b" in self.literals or self.subtracts:
+            return None
+        if a.constant or not nest.inner or nest.inner[-1].stride("a") != 1 or a.index is not None:
+            return None
+        group = 4 if stored_as(self.graph.buffer(a.buffer), self.isa) == "uint8_t" else 2
+        last = nest.inner[-1]
+        strides = {name: stride * group for name, stride in last.strides.items()}
+        return group, replace(nest, inner=(*nest.inner[:-1], Axis(-(-last.extent // group), strides)))
+
+    # --- where the operands stand ---------------------------------------------------------------------------------
+
+    def kernel(self) -> Kernel:
+        """Give the writer of the loops."""
+        return Kernel(self, [axis.extent for axis in self.nest.inner])
+
+    def _places(self, graph: IntegerGraph, blob: Blob, pointers: Mapping[str, str]) -> Iterator[tuple[str, Place]]:
+        for name, operand in self.nest.operands.items():
+            if name in self.literals:
+                continue
+            if name == "bias":
+                yield name, self._constant(name, self._bias_values(), "int32_t", blob)
+                continue
+            buffer = graph.buffer(operand.buffer)
+            if operand.constant and operand.index is None:
+                flat = graph.weights[operand.buffer].reshape(-1)
+                outer = [place for place, axis in enumerate(self.plain.outer) if axis.moves(name)]
+                values = values_of(self.plain, name, flat, outer)
+                if name not in ("a", "b"):
+                    values = values[(..., *([0] * len(self.plain.inner)))]
+                yield name, self._constant(name, values, stored_as(buffer, self.isa), blob, outer)
+                continue
+            kind = stored_as(buffer, self.isa)
+            base = (
+                f"(const {kind} *)(weights + {blob.add(graph.weights[operand.buffer])})" if operand.constant else pointers[operand.buffer]
+            )
+            pointer = f"{base} + {operand.offset}" if operand.offset else base
+            ints = f"{pointers[operand.index[0]]} + {operand.index[1]}" if operand.index is not None else ""
+            yield name, Place(pointer, kind, ints=ints)
+
+    def _bias_values(self) -> np.ndarray:
+        """Sum what is added before the first shift: bias, zeros met by weights, half of the step that is rounded to."""
+        nest, axes = self.plain, self.bias_axes
+        extents = [nest.outer[place].extent for place in axes]
+        total = np.full(extents, (1 << self.rule.before) >> 1, np.int64)
+        if "bias" in nest.operands:
+            flat = self.graph.weights[nest.operands["bias"].buffer].reshape(-1)
+            total += values_of(nest, "bias", flat, axes)[(..., *([0] * len(nest.inner)))].astype(np.int64)
+        if self.zeros["a"] and not self.subtracts:
+            if "b" not in nest.operands:
+                total -= self.zeros["a"] * nest.depth
+            else:
+                flat = self.graph.weights[nest.operands["b"].buffer].reshape(-1)
+                weights = values_of(nest, "b", flat, axes).astype(np.int64)
+                total -= self.zeros["a"] * weights.sum(axis=tuple(range(len(axes), weights.ndim)))
+        return total.astype(np.int32)
+
+    def _constant(self, name: str, values: np.ndarray, kind: str, blob: Blob, axes: list[int] | None = None) -> Place:
+        """Store a constant operand with values [*outer axes, *inner axes of a factor], packed along the vector axis if it varies there."""
+        axes = self.bias_axes if axes is None else axes
+        vector = self.schedule.vector
+        inner = self.plain.inner if name in ("a", "b") else ()
+        shape = values.shape[: len(axes)]
+        if inner:
+            values = values.reshape(*shape, *(axis.extent for axis in inner))
+            if self.group > 1:
+                missing = -inner[-1].extent % self.group
+                values = np.pad(values, [*([(0, 0)] * (values.ndim - 1)), (0, missing)])
+            values = values.reshape(*shape, -1)
+        else:
+            values = values[..., np.newaxis]
+        spread = vector in axes
+        outer = [place for place in axes if place != vector]
+        if spread:
+            values = np.moveaxis(values, axes.index(vector), -2)  # type: ignore[arg-type]
+            group, steps = (self.group, self.depth) if inner else (1, 1)
+            values = in_blocks(values, self.schedule.columns, group=group)
+            size = packed_size(self.schedule.columns, steps) * group
+        else:
+            size = values.shape[-1]
+        strides, reach = {}, size
+        for place in reversed(outer):
+            strides[place] = reach
+            reach *= self.plain.outer[place].extent
+        packed = self.group if inner and spread else 1
+        return Place(f"(const {kind} *)(weights + {blob.add(values)})", kind, strides, packed)
+
+    # --- text -----------------------------------------------------------------------------------------------------
+
+    def begin(self, kernel: Kernel, tile: Tile) -> Iterator[str]:
+        """Start from the folded bias, or from zero."""
+        lanes = tile.column.lanes
+        for point in tile.points:
+            for vector in range(tile.column.vectors):
+                start = "0" if lanes == 1 else f"INT_ZERO{lanes}"
+                if self.folded:
+                    start = self._constant_load(kernel, "bias", tile, point, vector)
+                yield f"{_type(lanes)} {_name(point, vector)} = {start};"
+
+    def _constant_load(self, kernel: Kernel, name: str, tile: Tile, point: tuple[int, ...], vector: int) -> str:
+        lanes = tile.column.lanes
+        if name in self.literals:
+            return str(self.literals[name]) if lanes == 1 else f"INT_SPLAT{lanes}({self.literals[name]})"
+        at = kernel.offset(name, tile, point, vector)
+        if self.schedule.modes[name] == "splat":
+            return f"{name}_[{at}]" if lanes == 1 else f"INT_SPLAT{lanes}({name}_[{at}])"
+        return f"{name}_[{at}]" if lanes == 1 else f"INT_LOAD{lanes}({name}_ + {at})"
+
+    def step(self, kernel: Kernel, tile: Tile, fixed: Mapping[int, int], packed_step: int, *, first: bool) -> Iterator[str]:
+        """Load what the tile shares once, then one sum of products per accumulator."""
+        del first
+        factors = [name for name in ("b", "a") if name in self.places]
+        yield "{"
+        known: dict[tuple[str, tuple[int, ...], int], str] = {}
+        for point in tile.points:
+            for vector in range(tile.column.vectors):
+                read: dict[str, tuple[str, bool]] = {}
+                for name in factors:
+                    spread = self.schedule.modes[name] != "splat"
+                    key = (name, kernel.distinct(name, tile, point), vector if spread else -1)
+                    if key not in known:
+                        known[key] = f"{name}{'_'.join(map(str, [*key[1], vector if spread else 's']))}"
+                        yield f"  {self._read(kernel, name, tile, point, vector, fixed, packed_step, known[key])}"
+                    read[name] = (known[key], spread)
+                yield f"  {self._product(_name(point, vector), read, tile.column.lanes)}"
+        yield "}"
+
+    def _read(
+        self,
+        kernel: Kernel,
+        name: str,
+        tile: Tile,
+        point: tuple[int, ...],
+        vector: int,
+        fixed: Mapping[int, int],
+        step: int,
+        variable: str,
+    ) -> str:
+        """Declare a variable that holds a factor."""
+        lanes, place, mode = tile.column.lanes, self.places[name], self.schedule.modes[name]
+        at = kernel.offset(name, tile, point, vector)
+        if place.packed:
+            at += step * place.packed * (tile.column.vectors * lanes if mode == "packed" else 1)
+        else:
+            at += kernel.inner_offset(name, fixed)
+        pointer = f"{kernel.pointer(name)} + {at}".replace("+ -", "- ")
+        if self.fused:
+            if name == "a":
+                return f"int32_t {variable} = BITS32({pointer});"
+            return f"group{self.group}_{lanes} {variable} = GROUP{self.group}_LOAD{lanes}({pointer});"
+        zero = self.zeros[name] if self.subtracts else 0
+        minus = f" - {zero}" if zero else ""
+        if mode == "splat" or lanes == 1:
+            return f"int32_t {variable} = (int32_t)*({pointer}){minus};"
+        if mode == "gather":
+            stride = self.nest.outer[self.schedule.vector].stride(name)  # type: ignore[index]
+            loaded = f"INT_GATHER{lanes}_{place.type}({pointer}, {stride})".replace("+ -", "- ")
+        else:
+            loaded = f"WIDEN{lanes}_{place.type}({pointer})"
+        return f"n{lanes} {variable} = {f'INT_SHIFTED{lanes}({loaded}, -{zero})' if minus else loaded};"
+
+    def _product(self, target: str, read: Mapping[str, tuple[str, bool]], lanes: int) -> str:
+        if self.fused:
+            kind = "unsigned" if self.group == 4 else "signed"
+            return f"{target} = GROUP{self.group}_{kind.upper()}{lanes}({target}, {read['a'][0]}, {read['b'][0]});"
+        if len(read) == 1:
+            ((name, (text, spread)),) = read.items()
+            number = self.literals.get("b" if name == "a" else "a", 1)
+            sign = {1: "ADD", -1: "SUB"}.get(number)
+            value = text if spread or lanes == 1 else f"INT_SPLAT{lanes}({text})"
+            if lanes == 1:
+                return f"{target} += {text} * {number};" if sign is None else f"{target} {'+' if number > 0 else '-'}= {text};"
+            if sign is None:
+                return f"{target} = INT_MACS{lanes}({target}, {number}, {value});"
+            return f"{target} = INT_{sign}V{lanes}({target}, {value});"
+        (one, one_spread), (two, two_spread) = read["b"], read["a"]
+        if lanes == 1:
+            return f"{target} += {one} * {two};"
+        if one_spread and two_spread:
+            return f"{target} = INT_MACV{lanes}({target}, {one}, {two});"
+        if not one_spread and not two_spread:
+            return f"{target} = INT_MACV{lanes}({target}, INT_SPLAT{lanes}({one}), INT_SPLAT{lanes}({two}));"
+        scalar, spread = (two, one) if one_spread else (one, two)
+        return f"{target} = INT_MACS{lanes}({target}, {scalar}, {spread});"
+
+    def end(self, kernel: Kernel, tile: Tile) -> Iterator[str]:
+        """Requantise and store."""
+        lanes, rule = tile.column.lanes, self.rule
+        simple_old = self.accumulate and rule.addend == 1 << rule.after
+        for point in tile.points:
+            for vector in range(tile.column.vectors):
+                name = _name(point, vector)
+                partial = tile.column.partial if vector == tile.column.vectors - 1 else 0
+                at = kernel.offset("out", tile, point, vector)
+                shift = _Text(lanes)
+                text = shift.right(name, rule.before)
+                if self.literals.get("multiplier") != 1:
+                    text = shift.times(text, self._constant_load(kernel, "multiplier", tile, point, vector))
+                old = self._old(at, lanes, partial) if self.accumulate else ""
+                added = (1 << rule.after) >> 1
+                if old and not simple_old:
+                    text = shift.plus(text, shift.times_number(old, rule.addend))
+                    added -= rule.old_zero * rule.addend
+                text = shift.right(shift.plus_number(text, added), rule.after)
+                zero = self.out.zero
+                if simple_old:
+                    text = shift.plus(text, old)
+                    zero -= rule.old_zero
+                text = shift.plus_number(text, zero)
+                yield f"{name} = {shift.clip(text, rule.low, rule.high)};"
+                yield self._store(at, name, lanes, partial)
+
+    def _old(self, at: int, lanes: int, partial: int) -> str:
+        kind = self.places["out"].type
+        if lanes == 1:
+            return f"(int32_t)out_[{at}]"
+        if self.schedule.modes["out"] == "gather":
+            return f"INT_GATHER{lanes}_{kind}(out_ + {at}, {self._out_stride()})".replace("+ -", "- ")
+        return f"WIDEN{lanes}_{kind}_PART(out_ + {at}, {partial})" if partial else f"WIDEN{lanes}_{kind}(out_ + {at})"
+
+    def _out_stride(self) -> int:
+        return self.nest.outer[self.schedule.vector].stride("out")  # type: ignore[index]
+
+    def _store(self, at: int, name: str, lanes: int, partial: int) -> str:
+        kind = self.places["out"].type
+        if lanes == 1:
+            return f"out_[{at}] = ({kind}){name};"
+        if self.schedule.modes["out"] == "gather":
+            return f"INT_SCATTER{lanes}_{kind}(out_ + {at}, {self._out_stride()}, {name}, {partial or lanes});".replace("+ -", "- ")
+        if partial:
+            return f"NARROW{lanes}_{kind}_PART(out_ + {at}, {name}, {partial});"
+        return f"NARROW{lanes}_{kind}(out_ + {at}, {name});"
+
+
+class _Text:
+    """Writes 32-bit arithmetic for vectors of some lanes."""
+
+    def __init__(self, lanes: int) -> None:
+        self.lanes = lanes
+
+    def _call(self, operation: str, *arguments: str) -> str:
+        return f"{operation}{self.lanes}({', '.join(arguments)})"
+
+    def right(self, value: str, by: int) -> str:
+        return value if not by else self._call("INT_RIGHT", value, str(by))
+
+    def times(self, value: str, other: str) -> str:
+        return self._call("INT_MUL", value, other)
+
+    def times_number(self, value: str, number: int) -> str:
+        return self._call("INT_SCALE", value, str(number))
+
+    def plus(self, value: str, other: str) -> str:
+        return self._call("INT_ADDV", value, other)
+
+    def plus_number(self, value: str, number: int) -> str:
+        return value if not number else self._call("INT_SHIFTED", value, f"({number})")
+
+    def clip(self, value: str, low: int, high: int) -> str:
+        return self._call("INT_CLIP", value, str(low), str(high))
+
+
+def _name(point: tuple[int, ...], vector: int) -> str:
+    return "c" + "_".join(map(str, [*point, vector]))
+
+
+def _type(lanes: int) -> str:
+    return "int32_t" if lanes == 1 else f"n{lanes}"
+
+
+def _literal_of(nest: Nest, graph: IntegerGraph, name: str) -> int | None:
+    """Give the number that a constant operand is everywhere, or None when it varies."""
+    operand = nest.operands.get(name)
+    if operand is None or not operand.constant or operand.index is not None:
+        return None
+    if any(axis.moves(name) for axis in (*nest.outer, *nest.inner)):
+        return None
+    return int(graph.weights[operand.buffer].reshape(-1)[operand.offset])
+
+
+__all__ = ["BYTES", "IntegerKernel", "Mode", "stored_as"]
