@@ -1,0 +1,104 @@
+"""What the ES module and the page are told of a program, as JSON values."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from tacit.ir.graph import Graph, Index, View
+from tacit.ir.integer import IntegerGraph
+from tacit.targets.target import Source
+
+_SPLITS = ("train", "validation", "test")
+_NOT_METRICS = ("count", "per_class", "confusion", "parts")
+
+
+def describe_program(source: Source) -> dict[str, Any]:
+    """Give name, digest, signature, and per entry point the arrays that it takes and gives."""
+    return {
+        "name": source.name,
+        "digest": source.digest,
+        "int8": source.integer,
+        "signature": source.signature.to_json(),
+        "entries": {name: _entry(graph) for name, graph in source.graphs.items()},
+    }
+
+
+def describe_evidence(source: Source) -> dict[str, Any]:
+    """Give the part of the evidence that the page shows; evidence of another form is left out."""
+    evidence = source.evidence
+    blocks = evidence.get("scores")
+    scores = [_block(name, block) for name, block in _ordered(blocks) if isinstance(block, Mapping)] if isinstance(blocks, Mapping) else []
+    goals = [goal for goal in evidence.get("goals") or [] if isinstance(goal, Mapping) and "metric" in goal]
+    costs = evidence.get("costs")
+    return {
+        "title": str(evidence.get("name") or source.name),
+        "reads": source.signature.input.describe(),
+        "answers": source.signature.output.describe(),
+        "scores": scores,
+        "goals": [{key: goal.get(key) for key in ("metric", "label", "split", "threshold", "value", "met")} for goal in goals],
+        "macs": costs.get("macs") if isinstance(costs, Mapping) else None,
+        "labels": _labels(evidence.get("labels")),
+        "probes": evidence.get("probes") or [],
+    }
+
+
+def _entry(graph: Graph | IntegerGraph) -> dict[str, Any]:
+    inputs = []
+    for buffer in graph.of_kind("input"):
+        one: dict[str, Any] = {"name": buffer.name, "dtype": "int32" if buffer.dtype == "int32" else "float32", "shape": list(buffer.shape)}
+        if one["dtype"] == "int32":
+            limits = _limits(graph, buffer.name, buffer.size)
+            one["limit"] = limits[0] if len(set(limits)) == 1 else limits
+        inputs.append(one)
+    return {"inputs": inputs, "outputs": [{"name": b.name, "dtype": "float32", "shape": list(b.shape)} for b in graph.of_kind("output")]}
+
+
+def _limits(graph: Graph | IntegerGraph, name: str, size: int) -> list[int]:
+    """Give for each element of an integer input the least limit of the tables that it picks rows of."""
+    limits = np.full(size, 2**31 - 1, np.int64)
+    for instruction in graph.instructions:
+        for view in (getattr(instruction, part, None) for part in ("out", "a", "b", "x", "bias")):
+            index = view.index if isinstance(view, View) else None
+            if index is not None and index.buffer == name:
+                places = _places(index, view.shape)
+                limits[places] = np.minimum(limits[places], index.limit)
+    return [int(limit) for limit in limits]
+
+
+def _places(index: Index, shape: tuple[int, ...]) -> np.ndarray:
+    places = np.zeros(1, np.int64) + index.offset
+    for extent, stride in zip(shape, index.strides, strict=True):
+        if stride:
+            places = (places[:, None] + np.arange(extent) * stride).reshape(-1)
+    return places
+
+
+def _ordered(blocks: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    return sorted(blocks.items(), key=lambda item: (_SPLITS.index(item[0]) if item[0] in _SPLITS else len(_SPLITS), item[0]))
+
+
+def _block(name: str, block: Mapping[str, Any]) -> dict[str, Any]:
+    metrics = [[key, value] for key, value in block.items() if key not in _NOT_METRICS and isinstance(value, int | float)]
+    rows = block.get("per_class")
+    classes = (
+        [[label, row.get("precision"), row.get("recall"), row.get("count", 0)] for label, row in rows.items() if isinstance(row, Mapping)]
+        if isinstance(rows, Mapping)
+        else []
+    )
+    return {"name": name, "count": block.get("count", 0), "metrics": metrics, "classes": classes}
+
+
+def _labels(labels: Any) -> str | None:
+    """Say in one line from which labels the program was compiled."""
+    if not isinstance(labels, Mapping):
+        return None
+    counts = labels.get("counts")
+    shown = [f"{count:,} {split}" for split, count in counts.items() if isinstance(count, int)] if isinstance(counts, Mapping) else []
+    commit = labels.get("commit")
+    if isinstance(commit, str) and re.fullmatch(r"[0-9a-f]{7,64}(-dirty)?", commit):
+        shown.append(f"commit {commit}")
+    return ", ".join(shown) or None
