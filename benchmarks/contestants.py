@@ -150,7 +150,7 @@ def compiled(
     if done.returncode:
         raise RuntimeError(f"expected {name} to compile\n{done.stderr[:3000]}")
     opened = ctypes.CDLL(str(library.resolve()))
-    given = tuple(aligned(size, np.dtype(np.int32 if kind.startswith("int") else np.float32)) for size, kind in inputs)
+    given = tuple(aligned(size, np.dtype(np.int32 if "int32" in kind else np.float32)) for size, kind in inputs)
     made = tuple(aligned(size, np.dtype(np.float32)) for size in outputs)
     pointers = [ctypes.c_void_p(array.ctypes.data) for array in (*given, *made)]
     function = opened.contestant_loop

@@ -24,7 +24,20 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
-PACKAGES = ("tacit", "numpy", "torch", "scikit-learn", "scipy", "pyarrow", "pillow", "safetensors", "onnxruntime")
+PACKAGES = (
+    "tacit",
+    "numpy",
+    "torch",
+    "scikit-learn",
+    "scipy",
+    "pyarrow",
+    "pillow",
+    "safetensors",
+    "onnx",
+    "onnxruntime",
+    "wasmtime",
+    "ziglang",
+)
 
 
 def data_folder() -> Path:

@@ -160,7 +160,8 @@ def onnx2c(executable: Path, path: Path, folder: Path, *, command: Sequence[str]
     head = re.search(r"^void entry\((.*)\)", done.stdout, re.MULTILINE)
     if done.returncode or head is None:
         lines = [line for line in done.stderr.splitlines() if line.strip()]
-        raise RuntimeError(f"onnx2c: {lines[0][:160] if lines else 'no text'}")
+        said = re.sub(r"^[\d-]+ [\d.-]+ ", "", lines[0])[:160] if lines else "no text"  # without its time stamp
+        raise RuntimeError(f"onnx2c: {said}")
     (folder / "peer.c").write_text(done.stdout)
     parameters = re.findall(r"(const )?(\w+) (tensor_\w+)((?:\[\d+\])+)", head[1])
     sizes = [int(np.prod([int(size) for size in re.findall(r"\d+", shape)])) for *_, shape in parameters]

@@ -1,5 +1,8 @@
 """Write the figures of the READMEs from `results/*.json`, between ``<!-- from benchmarks/results -->`` and ``<!-- end -->``.
 
+A second table, between ``<!-- from benchmarks/results/targets.json -->`` and ``<!-- end -->``, has a row for each network that ran
+beside the peers.
+
     python benchmarks/tables.py            writes them
     python benchmarks/tables.py --check    says whether they are up to date; exit code 1 when they are not
 
@@ -21,6 +24,7 @@ ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
 DOCUMENTS = {"en": ROOT / "README.md", "zh": ROOT / "README.zh-CN.md"}
 BLOCK = re.compile(r"(<!-- from benchmarks/results -->\n).*?(<!-- end -->)", re.DOTALL)
+SPEEDS = re.compile(r"(<!-- from benchmarks/results/targets.json -->\n).*?(<!-- end -->)", re.DOTALL)
 
 HEADINGS = {"en": ("case", "figure", "target", "measured", "runs", "met"), "zh": ("项目", "指标", "目标", "实测", "次数", "达标")}
 MET = {"en": {True: "yes", False: "no", None: "not measured"}, "zh": {True: "是", False: "否", None: "未测"}}
@@ -32,6 +36,26 @@ MACHINE = {
     "zh": (
         "均值 ± 多次运行的标准差。测量环境：{cpu}，{cores} 核，{ram_gib} GiB 内存；"
         "`benchmarks/results/` 中的每个文件都记录了机器、版本、命令与每一个数值。"
+    ),
+}
+
+#: Columns of the table of speeds after the name: heading per language, and how a row of the record fills it.
+SPEED_NAME = {"en": "network or program", "zh": "网络或程序"}
+MICROSECONDS = (("ORT", "ONNX Runtime, µs"), ("C", "C, µs"), ("ORT int8", "ONNX Runtime int8, µs"), ("C int8", "C int8, µs"))
+TIMES = {
+    "ORT / C": {"en": "C against ONNX Runtime", "zh": "C 对 ONNX Runtime"},
+    "ORT int8 / C int8": {"en": "int8 against its int8", "zh": "int8 对其 int8"},
+    "ORT / C int8": {"en": "int8 against its floats", "zh": "int8 对其浮点"},
+    "onnx2c / C": {"en": "C against onnx2c", "zh": "C 对 onnx2c"},
+}
+SPEED_NOTE = {
+    "en": (
+        "Time of one call on one example, one thread; `×`: how many times faster, median of the ratios of rounds that took turns"
+        " (quartiles). ONNX Runtime {version}; its int8 is the fastest of its configurations, chosen per row by measurement. {cpu}, {isa}."
+    ),
+    "zh": (
+        "单线程、单样本一次调用的时间；`×` 为快多少倍：轮流执行的各轮比值的中位数（四分位数）。"
+        "ONNX Runtime {version}；其 int8 取各种配置中实测最快者。{cpu}，{isa}。"
     ),
 }
 
@@ -92,9 +116,36 @@ def table(language: str, folder: Path = RESULTS) -> str:
     return "\n".join([*lines, "", *notes]) + "\n"
 
 
+def speeds(language: str, folder: Path = RESULTS) -> str:
+    """Write the table of speeds beside the peers; nothing but its head where nothing was measured."""
+    headings = [SPEED_NAME[language], "MFLOP", *(title for _, title in MICROSECONDS), *(title[language] for title in TIMES.values())]
+    lines = ["| " + " | ".join(headings) + " |", "|" + " --- |" * len(headings)]
+    path = folder / "targets.json"
+    if not path.exists():
+        return "\n".join(lines) + "\n"
+    record = json.loads(path.read_text(encoding="utf-8"))
+    for row in record["runs"]:
+        cells = [row["name"] if row["program"] else f"{row['name']}: {row['title']}", number(row["mflop"])]
+        cells += [number(row["us"][name]) if name in row["us"] else "" for name, _ in MICROSECONDS]
+        cells += [_times(row["ratios, quartiles"].get(pair)) for pair in TIMES]
+        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    note = SPEED_NOTE[language].format(
+        version=record["versions"].get("onnxruntime", "?"), cpu=record["machine"]["cpu"], isa=record["figures"]["instruction set"]
+    )
+    return "\n".join([*lines, "", note]) + "\n"
+
+
+def _times(quartiles: list[float] | None) -> str:
+    if quartiles is None:
+        return ""
+    low, middle, high = (f"{value:.3g}" for value in quartiles)
+    return f"{middle}× ({low}–{high})"
+
+
 def written(text: str, language: str, folder: Path = RESULTS) -> str:
-    """Give the text of a document with its table written anew."""
-    return BLOCK.sub(lambda match: match[1] + table(language, folder) + match[2], text)
+    """Give the text of a document with its tables written anew."""
+    text = BLOCK.sub(lambda match: match[1] + table(language, folder) + match[2], text)
+    return SPEEDS.sub(lambda match: match[1] + speeds(language, folder) + match[2], text)
 
 
 def main() -> int:

@@ -15,6 +15,11 @@ from tacit.binary.native import accelerate
 MOST = "<= 5"
 
 
+def title_of(program: str) -> str:
+    """Give the name of the figure."""
+    return f"Python call over the C, {program}, us"
+
+
 def python_call(subject: Subject, our_c: Callable[..., Contestant], bench: Any) -> tuple[dict[str, Any], dict[str, str]]:
     """Give the figures and targets: microseconds of a call with arrays, and of one with what a person has, over those of the C."""
     binary = subject.trained
@@ -39,5 +44,5 @@ def python_call(subject: Subject, our_c: Callable[..., Contestant], bench: Any) 
     calls = [Contestant("arrays", entry, (), ()), Contestant("scores", scores, (), ())]
     times = contestants.take_turns([c, *calls], rounds=bench.rounds)
     over = {name: statistics.median(1e6 * (a - b) for a, b in zip(times[name], times["C"], strict=True)) for name in ("arrays", "scores")}
-    title = f"Python call over the C, {subject.name}, us"
+    title = title_of(subject.name)
     return {title: over["arrays"], f"{title}, reading the input too": over["scores"]}, {title: MOST}

@@ -68,12 +68,12 @@ class Subject:
         """Tell whether it is made of products with matrices alone, which ONNX Runtime also quantises dynamically."""
         return not any(isinstance(layer, nn.Conv1d | nn.Conv2d) for layer in self.peer.modules())
 
-    def export(self, folder: Path) -> dict[str, Path]:
-        """Write the ONNX files that a peer may choose from; the first is the plain one."""
+    def export(self, folder: Path, *, built: bool) -> dict[str, Path]:
+        """Write the ONNX files that a peer may choose from; the first is the plain one. built: the second is our own build."""
         arguments = [torch.from_numpy(array) for array in self.for_peer(self.draw(1, 0))]
         plain = target_nets.export_onnx(self.peer, arguments, folder / "exported.onnx")
         found = {"torch.onnx": with_global_pool(plain, folder / "plain.onnx")}
-        if self.trained is not None:
+        if built and self.trained is not None:
             ours = folder / "ours"
             ours.mkdir()
             TARGETS.get("onnx")().write(self.source, ours, Options())

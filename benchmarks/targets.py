@@ -6,12 +6,17 @@ Subjects: five networks with random weights, and the compiled programs (`*.tacit
 int8, both given floats; ONNX Runtime of floats and the fastest of its int8 configurations, both chosen by measurement first; onnx2c,
 where its executable is given; a loop of multiply-adds in registers, the peak of this core at that moment. ONNX Runtime's own floor,
 a model of one operation, is recorded beside; C has none, for its loop is compiled. With `--only` nothing is recorded.
+
+The folder and the executable may be given as `TACIT_PROGRAMS` and `TACIT_ONNX2C`; what is not given stands as not measured.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import statistics
+import subprocess
+import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,7 +30,7 @@ import target_subjects
 import torch
 from contestants import Contestant, Times
 from peer_runtimes import floor_model, onnx2c, ort, quantised
-from target_python import python_call
+from target_python import MOST, python_call, title_of
 from target_subjects import Subject
 from target_wasm import wasm
 
@@ -53,6 +58,7 @@ class Bench:
     rounds: int
     onnx2c: Path | None = None
     integers: bool = True
+    built: bool = True
     choose_rounds: int = 7
 
     def folder(self, *names: str) -> Path:
@@ -124,40 +130,44 @@ def check(subject: Subject, name: str, found: Sequence[np.ndarray], wanted: Sequ
 
 @dataclass(frozen=True, eq=False)
 class Chosen:
-    """The fastest variant of a peer, and the microseconds of all."""
+    """The fastest variant of a peer, and the microseconds of all; None of one that the peer can't run."""
 
     contestant: Contestant
     variant: str
-    microseconds: Mapping[str, float]
+    microseconds: Mapping[str, float | None]
 
 
 def fastest(variants: Mapping[str, Path], subject: Subject, bench: Bench, *, name: str) -> Chosen:
     """Open ONNX files in ONNX Runtime, time them in turns, keep the fastest."""
-    opened = [ort(path, name=variant) for variant, path in variants.items()]
     arrays = subject.for_peer(subject.draw(1, 0))
-    for contestant in opened:
-        contestant.answer(arrays)
+    opened = [found for variant, path in variants.items() if (found := runs(path, arrays, name=variant)) is not None]
     times = contestants.take_turns(opened, rounds=bench.choose_rounds)
     found = {variant: contestants.microseconds(times, variant) for variant in times}
     best = min(found, key=lambda variant: found[variant])
     contestant = ort(variants[best], name=name)
     contestant.answer(arrays)
-    return Chosen(contestant, best, {variant: round(value, 2) for variant, value in found.items()})
+    return Chosen(contestant, best, {variant: _short(found[variant]) if variant in found else None for variant in variants})
+
+
+def runs(path: Path, arrays: Sequence[np.ndarray], *, name: str) -> Contestant | None:
+    """Open an ONNX file and run it; None when ONNX Runtime has no kernel for what its own quantiser wrote."""
+    try:
+        contestant = ort(path, name=name)
+        contestant.answer(arrays)
+    except Exception as error:  # its exceptions have no common class of their own
+        print(f"{name}: {str(error)[:200]}", file=sys.stderr)
+        return None
+    return contestant
 
 
 def peers(subject: Subject, bench: Bench) -> tuple[list[Contestant], dict[str, Any]]:
     """Give the peers' contestants, and which of their variants were tried and chosen."""
     folder = bench.folder(subject.name, "peers")
-    exported = subject.export(folder)
+    exported = subject.export(folder, built=bench.built)
     plain = next(iter(exported.values()))
+    one, wanted = subject.for_peer(subject.draw(1, 0)), target_subjects.reference(subject, subject.draw(1, 0))
+    check(subject, ORT, ort(plain).answer(one), wanted, 1e-3)
     floats = fastest(exported, subject, bench, name=ORT)
-    check(
-        subject,
-        "ONNX Runtime",
-        ort(plain).answer(subject.for_peer(subject.draw(1, 0))),
-        target_subjects.reference(subject, subject.draw(1, 0)),
-        1e-3,
-    )
     examples = subject.for_peer(subject.draw(CALIBRATION, 3))
     integers = fastest(quantised(plain, examples, folder, dynamic=subject.products), subject, bench, name=ORT_INT8)
     said: dict[str, Any] = {
@@ -170,13 +180,7 @@ def peers(subject: Subject, bench: Bench) -> tuple[list[Contestant], dict[str, A
     if bench.onnx2c is not None:
         try:
             found.append(onnx2c(bench.onnx2c, plain, bench.folder(subject.name, "onnx2c"), command=bench.native))
-            check(
-                subject,
-                ONNX2C,
-                found[-1].answer(subject.for_peer(subject.draw(1, 0))),
-                target_subjects.reference(subject, subject.draw(1, 0)),
-                1e-3,
-            )
+            check(subject, ONNX2C, found[-1].answer(one), wanted, 1e-3)
         except (RuntimeError, ValueError) as error:
             said["onnx2c refuses"] = str(error).replace(str(bench.work), "")
             found = found[:2]
@@ -207,6 +211,7 @@ class Measured:
         return {
             "name": self.subject.name,
             "title": self.subject.title,
+            "program": self.subject.program,
             "mflop": round(2 * self.subject.macs / 1e6, 3),
             "us": {name: _short(contestants.microseconds(self.times, name)) for name in names},
             "ratios, quartiles": {
@@ -303,18 +308,19 @@ def figures_of(rows: Sequence[Measured]) -> tuple[dict[str, Any], dict[str, str]
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--programs", type=Path, help="a folder of compiled programs, *.tacit")
-    parser.add_argument("--onnx2c", type=Path, help="an executable of onnx2c")
+    parser.add_argument("--programs", type=Path, default=_path("TACIT_PROGRAMS"), help="a folder of compiled programs, *.tacit")
+    parser.add_argument("--onnx2c", type=Path, default=_path("TACIT_ONNX2C"), help="an executable of onnx2c")
     parser.add_argument("--isa", default="native")
     parser.add_argument("--only", nargs="+", default=[], help="subjects by name; prints and records nothing")
     parser.add_argument("--floats", action="store_true", help="leave int8 of ours out; prints and records nothing")
+    parser.add_argument("--plain", action="store_true", help="leave our ONNX build out as ONNX Runtime's choice; records nothing")
     parser.add_argument("--rounds", type=int, default=contestants.ROUNDS)
     options = parser.parse_args()
     torch.set_num_threads(1)
     subjects = [*target_subjects.nets(), *(target_subjects.programs(options.programs) if options.programs else [])]
     wanted = [subject for subject in subjects if subject.name in options.only or not options.only]
     with tempfile.TemporaryDirectory() as folder:
-        bench = Bench(Path(folder), isa_of(options.isa, None), options.rounds, options.onnx2c, not options.floats)
+        bench = Bench(Path(folder), isa_of(options.isa, None), options.rounds, options.onnx2c, not options.floats, not options.plain)
         rows = []
         for subject in wanted:
             rows.append(measure(subject, bench))
@@ -325,12 +331,23 @@ def main() -> None:
     for found, wants in more:
         figures |= found
         target |= wants
-    figures["instruction set"] = bench.isa.name
-    if options.only or options.floats:
+    figures |= {"instruction set": bench.isa.name, "compiler": compiler_version()}
+    target.setdefault(title_of("digits"), MOST)  # not measured without the program
+    if options.only or options.floats or options.plain:
         print(figures)
         return
     path = harness.record("targets", figures, command=harness.command_line(), target=target, notes=NOTES, runs=[row.row() for row in rows])
     print(path.read_text())
+
+
+def _path(variable: str) -> Path | None:
+    return Path(os.environ[variable]) if os.environ.get(variable) else None
+
+
+def compiler_version() -> str:
+    """Give the first line of what the compiler says of itself."""
+    done = subprocess.run([*need_compiler().command, "--version"], capture_output=True, text=True, check=True)
+    return done.stdout.splitlines()[0]
 
 
 NOTES = [

@@ -43,6 +43,18 @@ def test_a_table_shows_what_was_missed(tmp_path):
     assert tables.written(tables.written(stale, "en", tmp_path), "en", tmp_path) == tables.written(stale, "en", tmp_path)
 
 
+def test_the_table_of_speeds_leaves_open_what_did_not_run(tmp_path):
+    stale = "x\n<!-- from benchmarks/results/targets.json -->\nold\n<!-- end -->\ny\n"
+    assert "old" not in tables.written(stale, "en", tmp_path), "without a record there is only the head"
+    row = {"name": "b", "title": "a CNN", "program": False, "mflop": 3.848, "us": {"ORT": 29.14, "C": 23.16}}
+    row["ratios, quartiles"] = {"ORT / C": [1.252, 1.266, 1.285]}
+    record = {"runs": [row], "versions": {"onnxruntime": "1.0"}, "machine": {"cpu": "x"}, "figures": {"instruction set": "avx2"}}
+    (tmp_path / "targets.json").write_text(json.dumps(record))
+    lines = tables.written(stale, "en", tmp_path).splitlines()
+    assert lines[4] == "| b: a CNN | 3.848 | 29.14 | 23.16 |  |  | 1.27× (1.25–1.28) |  |  |  |"
+    assert "ONNX Runtime 1.0" in lines[6]
+
+
 def test_no_trace_of_one_machine():
     assert trace_problems(tracked()) == []
 
