@@ -34,7 +34,7 @@ class IntegerInterpreter:
         self._limits = index_limits(shadow(graph))
         ranges = buffer_ranges(graph)
         self._exact = [_exact_type(int(sums(step, graph, ranges).partial.max())) for step in graph.instructions]
-        self.batch = max(1, WORK_ELEMENTS // max([1, *map(_work, graph.instructions)]))
+        self.batch = max(1, WORK_ELEMENTS // max([1, *(self._work(step) for step in graph.instructions)]))
 
     def __call__(self, inputs: Sequence[npt.ArrayLike]) -> list[npt.NDArray[np.float32]]:
         """Run. inputs: one array [example, *shape] per input. Gives one float32 array [example, *shape] per output.
@@ -92,6 +92,11 @@ class IntegerInterpreter:
                 sum_of = np.repeat(sum_of, len(old), 0)
         place = place_of(step.out, memory)
         place[...] = requantised(sum_of, rule, gathered(rule.multiplier, memory), old, out.zero)
+
+    def _work(self, step: IntegerInstruction) -> int:
+        """Count the elements that one example takes in the largest array of an instruction."""
+        views = (step.out, step.x) if isinstance(step, IntegerRelu) else (step.out, step.a, step.b)
+        return max(view.size for view in views if view.index is not None or self.graph.buffer(view.buffer).kind != "weight")
 
     def _centred(self, view: View, memory: Memory, exact: type) -> Memory:
         """Give the memory of a view's buffer (and of its index) as exact floats from which the zero is taken."""
@@ -205,9 +210,3 @@ def products(step: IntegerMatmul | Matmul, a: Array, b: Array) -> Array:
 def _exact_type(most: int) -> type:
     """Give the float type in which sums of this magnitude are exact."""
     return np.float32 if most < 1 << 24 else np.float64
-
-
-def _work(step: IntegerInstruction) -> int:
-    if isinstance(step, IntegerRelu):
-        return step.out.size
-    return max(step.a.size, step.b.size, step.out.size)

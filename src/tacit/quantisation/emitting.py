@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -13,10 +12,14 @@ from tacit.ir.graph import Graph, Instruction, Matmul, Relu, View
 from tacit.ir.integer import IntegerBuffer, IntegerGraph, IntegerInstruction, IntegerMatmul, IntegerRelu, IntegerType, Requantise
 from tacit.ir.integer_ranges import LIMITS, sums
 from tacit.quantisation import aligning
-from tacit.quantisation.formats import Format, constants
-from tacit.quantisation.shifts import choose_shifts
+from tacit.quantisation.constants import constants, dense_strides, is_constant
+from tacit.quantisation.formats import Format
+from tacit.quantisation.inputs import scale_of
+from tacit.quantisation.shifts import Shifts, choose_shifts
+from tacit.quantisation.splitting import best_cut, cut_factor, halves
 from tacit.quantisation.weights import FINE, Reals, Rounded, exact, nearest
 
+_ROUGH = 512  # part of the range of a result that its multiplier may be off by (or half a step); beyond, an instruction is cut in two
 _BIAS = 1 << 24  # what a bias may reach, so that there is room for the sum
 
 
@@ -40,10 +43,11 @@ class Emitter:
         """Give the graph as it stands."""
         return IntegerGraph(tuple(self.buffers), tuple(self.instructions), dict(self.weights))
 
-    def add(self, step: Instruction) -> IntegerInstruction:
-        """Append the integer form of an instruction and give it."""
-        self.instructions.append(self._relu(step) if isinstance(step, Relu) else self._matmul(step))
-        return self.instructions[-1]
+    def add(self, step: Instruction) -> list[IntegerInstruction]:
+        """Append the integer form of an instruction and give it; it is several where multipliers differ too much for one shift."""
+        made = self._relu(step) if isinstance(step, Relu) else self._matmul(step)
+        self.instructions += made
+        return made
 
     # --- constants ----------------------------------------------------------------------------------------------------
 
@@ -64,37 +68,28 @@ class Emitter:
     def dense(self, name: str, values: np.ndarray, shape: tuple[int, ...], dtype: IntegerType) -> View:
         """Store a constant whose extents are those of `shape`, or 1 where it does not vary; give the view of that shape."""
         kept = tuple(extent for extent in values.shape if extent > 1)
-        steps = iter([math.prod(kept[place + 1 :]) for place in range(len(kept))])
-        strides = tuple(next(steps) if extent > 1 else 0 for extent in values.shape)
-        return View(self.weight(name, values.reshape(kept), dtype), 0, shape, strides)
-
-    def is_constant(self, view: View) -> bool:
-        """Say whether a view is of a weight."""
-        return self.graph.buffer(view.buffer).kind == "weight"
+        return View(self.weight(name, values.reshape(kept), dtype), 0, shape, dense_strides(values.shape))
 
     def scale_of(self, view: View) -> Reals:
         """Give the scale of a view of an activation; extents of the view, or 1."""
         form = self.formats[view.buffer]
         if form.scales is None:
             return np.full((1,) * len(view.shape), form.scale)
-        shape = [extent if stride else 1 for extent, stride in zip(view.shape, view.strides, strict=True)]
-        flat = np.array(form.scales, np.float64)
-        found = np.lib.stride_tricks.as_strided(flat[view.offset :], shape, [stride * 8 for stride in view.strides]).copy()
-        return _collapsed(found)
+        return scale_of(view, np.array(form.scales, np.float64))
 
     # --- instructions -------------------------------------------------------------------------------------------------
 
-    def _relu(self, step: Relu) -> IntegerRelu:
+    def _relu(self, step: Relu) -> list[IntegerInstruction]:
         x, scale = step.x, np.ones((1,) * len(step.x.shape))
-        if self.is_constant(step.x):
+        if is_constant(step.x, self.graph):
             x, scale = self._table(step.x, inner=()) if step.x.index else self._plain(step.x)
         else:
             scale = self.scale_of(step.x)
         rough = IntegerRelu(step.out, x, Requantise(0, step.out, 0, 0, 0), step.source)
-        return replace(rough, requantise=self._requantise(rough, scale, relu=True))
+        return self._requantised(rough, scale, relu=True)
 
     def _plain(self, view: View) -> tuple[View, Reals]:
-        rounded = nearest(constants(view, self.graph).astype(np.float64), tuple(range(len(view.shape))))
+        rounded = nearest(constants(view, self.graph), tuple(range(len(view.shape))))
         return self.dense(view.buffer, rounded.integers, view.shape, "int8"), rounded.scale
 
     def _table(self, view: View, *, inner: tuple[int, ...]) -> tuple[View, Reals]:
@@ -116,17 +111,17 @@ class Emitter:
         scale = np.lib.stride_tricks.as_strided(row, shape, [stride * 8 for stride in view.strides]).copy()
         return replace(view, buffer=name), scale
 
-    def _matmul(self, step: Matmul) -> IntegerMatmul:
+    def _matmul(self, step: Matmul) -> list[IntegerInstruction]:
         axes = step.axes
-        offsets = None if step.bias is None else aligning.aligned_bias(constants(step.bias, self.graph).astype(np.float64), axes)
+        offsets = None if step.bias is None else aligning.aligned_bias(constants(step.bias, self.graph), axes)
         one = np.ones((1,) * (axes.batch + axes.rows + axes.columns + axes.inner))
-        scale_b = one if self.is_constant(step.b) else aligning.aligned_b(self.scale_of(step.b), axes)
-        if self.is_constant(step.a):
+        scale_b = one if is_constant(step.b, self.graph) else aligning.aligned_b(self.scale_of(step.b), axes)
+        if is_constant(step.a, self.graph):
             a, scale_a, scale_b = self._constant_a(step, scale_b, offsets)
         else:
             a, scale_a = step.a, aligning.aligned_a(self.scale_of(step.a), axes)
         b = step.b
-        if self.is_constant(b):
+        if is_constant(b, self.graph):
             b, scale_a, scale_b = self._constant_b(step, scale_a, offsets)
         product = aligning.of_out(scale_a * scale_b, axes)  # what a step of the sum is worth; extents of out, or 1
         bias = None
@@ -135,7 +130,7 @@ class Emitter:
             integers = np.clip(np.rint(offsets / product), -limit, limit).astype(np.int32)
             bias = self.dense(step.bias.buffer, aligning.back_to_bias(integers, axes), step.bias.shape, "int32")
         rough = IntegerMatmul(step.out, a, b, axes, Requantise(0, step.out, 0, 0, 0), bias, step.accumulate, step.source)
-        return replace(rough, requantise=self._requantise(rough, product, relu=step.relu))
+        return self._requantised(rough, product, relu=step.relu)
 
     def _constant_a(self, step: Matmul, other: Reals, offsets: Reals | None) -> tuple[View, Reals, Reals]:
         """Give the rounded constant `a`, its scale and what is left of the scale of `b`; with a bias the rows share one scale."""
@@ -144,7 +139,7 @@ class Emitter:
             view, found = self._table(step.a, inner=tuple(range(axes.batch + axes.rows, len(step.a.shape))))
             scale = aligning.aligned_a(found, axes)
             return view, scale if step.bias is None else np.full((1,) * scale.ndim, scale.max()), other
-        values = aligning.aligned_a(constants(step.a, self.graph).astype(np.float64), axes)
+        values = aligning.aligned_a(constants(step.a, self.graph), axes)
         inner = aligning.inner_axes(axes)
         over = inner if step.bias is None else (*inner, *aligning.row_axes(axes))
         rounded, other = self._rounded(step, values, other, over, offsets)
@@ -156,7 +151,7 @@ class Emitter:
         if step.b.index is not None:
             view, found = self._table(step.b, inner=tuple(range(axes.batch, axes.batch + axes.inner)))
             return view, other, aligning.aligned_b(found, axes)
-        values = aligning.aligned_b(constants(step.b, self.graph).astype(np.float64), axes)
+        values = aligning.aligned_b(constants(step.b, self.graph), axes)
         rounded, other = self._rounded(step, values, other, aligning.inner_axes(axes), offsets)
         return self.dense(step.b.buffer, aligning.back_to_b(rounded.integers, axes), step.b.shape, "int8"), other, rounded.scale
 
@@ -182,23 +177,32 @@ class Emitter:
         steps = (1 if offsets is None else FINE) if single else 127
         return nearest(values, over, steps=steps, least=least), other
 
-    def _requantise(self, rough: IntegerInstruction, product: Reals, *, relu: bool) -> Requantise:
-        """Choose the requantisation of an instruction whose sums are worth `product`."""
+    def _requantised(self, rough: IntegerInstruction, product: Reals, *, relu: bool) -> list[IntegerInstruction]:
+        """Choose the requantisation of an instruction whose sums are worth `product`; halve it while the multipliers are too rough."""
         out = self.formats[rough.out.buffer]
         low, high = LIMITS[out.dtype]
-        ranges = {view.buffer: self._range(view.buffer) for view in _views(rough)}
-        graph = IntegerGraph(tuple(self.buffers), (), self.weights)
-        total = sums(rough, graph, ranges).total
         accumulate = isinstance(rough, IntegerMatmul) and rough.accumulate
         factor = product / out.scale
-        whole = bool(np.all(np.abs(factor - np.rint(factor)) < 1e-9)) and float(np.abs(factor).max()) <= 4
+        ranges = {view.buffer: self._range(view) for view in _views(rough)}
         shifts = choose_shifts(
             factor,
-            total,
+            sums(rough, IntegerGraph(tuple(self.buffers), (), self.weights), ranges).total,
+            levels=high - low,
             old=(low - out.zero, high - out.zero) if accumulate else None,
             most_before=0 if isinstance(rough, IntegerRelu) else 30,
-            exact=whole,
+            exact=bool(np.all(np.abs(factor - np.rint(factor)) < 1e-9)) and float(np.abs(factor).max()) <= 4,
         )
+        if shifts.error > max(0.5, (high - low) / _ROUGH):
+            cut = best_cut(np.abs(factor))
+            if cut is not None:
+                parts = zip(halves(rough, *cut), cut_factor(product, *cut), strict=True)
+                return [made for part, own in parts for made in self._requantised(part, own, relu=relu)]
+        return [replace(rough, requantise=self._rule(rough, shifts, relu=relu))]
+
+    def _rule(self, rough: IntegerInstruction, shifts: Shifts, *, relu: bool) -> Requantise:
+        out = self.formats[rough.out.buffer]
+        low, high = LIMITS[out.dtype]
+        accumulate = isinstance(rough, IntegerMatmul) and rough.accumulate
         name = f"{rough.out.buffer}.multiplier"
         return Requantise(
             before=shifts.before,
@@ -210,10 +214,10 @@ class Emitter:
             old_zero=out.zero if accumulate else 0,
         )
 
-    def _range(self, name: str) -> tuple[int, int]:
-        if name in self.weights:
-            return int(self.weights[name].min()), int(self.weights[name].max())
-        return LIMITS[self.formats[name].dtype]
+    def _range(self, view: View) -> tuple[int, int]:
+        if view.buffer in self.weights:
+            return int(self.weights[view.buffer].min()), int(self.weights[view.buffer].max())
+        return LIMITS[self.formats[view.buffer].dtype]
 
 
 def _views(step: IntegerInstruction) -> tuple[View, ...]:
@@ -224,12 +228,3 @@ def _views(step: IntegerInstruction) -> tuple[View, ...]:
 
 def _whole(values: Reals) -> bool:
     return bool(np.abs(values - np.rint(values)).max(initial=0.0) < 1e-3)
-
-
-def _collapsed(values: Reals) -> Reals:
-    """Give extent 1 to the axes along which nothing varies."""
-    for axis in range(values.ndim):
-        first = values.take([0], axis)
-        if np.array_equal(np.broadcast_to(first, values.shape), values):
-            values = first
-    return values

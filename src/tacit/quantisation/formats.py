@@ -14,10 +14,10 @@ import numpy as np
 from tacit.ir.graph import Buffer, Graph, Instruction, Matmul, Relu, View
 from tacit.ir.integer import IntegerType
 from tacit.ir.integer_ranges import LIMITS
-from tacit.quantisation.observing import Floats, Seen
+from tacit.quantisation.constants import constants
+from tacit.quantisation.seen import Seen
 
 _SHRINK = tuple(1.0 - 0.05 * step for step in range(15))  # of the range seen: what is tried
-_WIDE = 8.0  # times by which the ranges of an input's elements may differ before each gets its own scale
 
 
 @dataclass(frozen=True)
@@ -31,18 +31,15 @@ class Format:
     error: float = 0.0
 
 
-def choose_formats(graph: Graph, seen: Mapping[str, Seen], *, wide: Iterable[str] = ()) -> dict[str, Format]:
+def choose_formats(graph: Graph, seen: Mapping[str, Seen], inputs: Mapping[str, Format], *, wide: Iterable[str] = ()) -> dict[str, Format]:
     """Give the format of every input, scratch and output buffer. wide: the buffers that get 16 bits (their groups do)."""
     chosen = set(wide) | {buffer.name for buffer in graph.of_kind("output")}
     narrow = must_be_narrow(graph)
-    formats: dict[str, Format] = {}
+    formats = dict(inputs)
     for group in groups(graph):
-        members = [name for name in group if name in seen]
+        members = [name for name in group if name in seen and name not in inputs]
         dtype: IntegerType = "int16" if chosen & set(group) and not narrow & set(group) else "uint8"
-        formats |= _group_formats([(graph.buffer(name), seen[name]) for name in members], dtype, narrow=bool(narrow & set(group)))
-    for buffer in graph.of_kind("input"):
-        if buffer.dtype == "int32":
-            formats[buffer.name] = Format("int32", 1.0, 0)
+        formats |= _group_formats([(graph.buffer(name), seen[name]) for name in members], dtype)
     return formats
 
 
@@ -59,7 +56,7 @@ def must_be_narrow(graph: Graph) -> set[str]:
 
 def groups(graph: Graph) -> list[list[str]]:
     """Give the buffers that share a scale, each buffer in one group."""
-    leader = {buffer.name: buffer.name for buffer in graph.buffers if buffer.kind != "weight"}
+    leader = {buffer.name: buffer.name for buffer in graph.buffers if buffer.kind in ("scratch", "output")}
 
     def find(name: str) -> str:
         while leader[name] != name:
@@ -68,7 +65,7 @@ def groups(graph: Graph) -> list[list[str]]:
 
     for step in graph.instructions:
         source = copied(step, graph)
-        if source is not None:
+        if source is not None and source.buffer in leader:
             leader[find(source.buffer)] = find(step.out.buffer)
     found: dict[str, list[str]] = {}
     for name in leader:
@@ -91,18 +88,7 @@ def copied(step: Instruction, graph: Graph) -> View | None:
     return None
 
 
-def constants(view: View, graph: Graph) -> Floats:
-    """Give the values of a view of a weight without an index; axes of stride 0 have extent 1."""
-    flat = np.ascontiguousarray(graph.weights[view.buffer], np.float32).reshape(-1)
-    shape = [extent if stride else 1 for extent, stride in zip(view.shape, view.strides, strict=True)]
-    return np.lib.stride_tricks.as_strided(flat[view.offset :], shape, [stride * flat.itemsize for stride in view.strides])
-
-
-def _group_formats(members: list[tuple[Buffer, Seen]], dtype: IntegerType, *, narrow: bool) -> dict[str, Format]:
-    if not narrow and len(members) == 1 and members[0][0].kind == "input":
-        special = _input_format(*members[0])
-        if special is not None:
-            return {members[0][0].name: special}
+def _group_formats(members: list[tuple[Buffer, Seen]], dtype: IntegerType) -> dict[str, Format]:
     if not members:
         return {}
     samples = {buffer.name: found.values.astype(np.float64) for buffer, found in members}
@@ -129,24 +115,17 @@ def _placed(low: float, high: float, scale: float, dtype: IntegerType) -> Format
     return Format(dtype, scale, 0 if dtype == "int16" else int(np.clip(round(-low / scale), 0, 255)))
 
 
-def rounded(values: np.ndarray, form: Format) -> np.ndarray:
-    """Give the numbers that stand for `values` in a format, as reals."""
+def range_format(low: float, high: float, dtype: IntegerType) -> Format:
+    """Give the format that just holds ``low ... high``, which includes 0."""
+    return _placed(low, high, _scale(low, high, dtype), dtype)
+
+
+def rounded(values: np.ndarray, form: Format, scale: np.ndarray | float) -> np.ndarray:
+    """Give the numbers that stand for `values` in a format, as reals; scale: that of the format, for each of the values."""
     low, high = LIMITS[form.dtype]
-    scale = form.scale if form.scales is None else np.array(form.scales)
     found: np.ndarray = (np.clip(np.rint(values / scale) + form.zero, low, high) - form.zero) * scale
     return found
 
 
 def _squared_error(values: np.ndarray, form: Format) -> float:
-    return float(np.mean((rounded(values, form) - values) ** 2))
-
-
-def _input_format(buffer: Buffer, found: Seen) -> Format | None:
-    """Give an exact format for whole numbers, and 16 bits to other inputs."""
-    values = found.values
-    if bool(np.all(values == np.rint(values))):
-        if found.low >= 0 and found.high <= 255:
-            return Format("uint8", 1.0, 0)
-        if found.low >= -32768 and found.high <= 32767:
-            return Format("int16", 1.0, 0)
-    return replace(_placed(found.low, found.high, _scale(min(found.low, 0.0), max(found.high, 0.0), "int16"), "int16"))
+    return float(np.mean((rounded(values, form, form.scale) - values) ** 2))

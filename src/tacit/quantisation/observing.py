@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 
 import numpy as np
-import numpy.typing as npt
 
 from tacit.ir.graph import Graph, Instruction, Relu, View
 from tacit.ir.integer_interpreter import Array, Memory, gathered, place_of, products
+from tacit.quantisation.constants import is_constant
+from tacit.quantisation.formats import Format, rounded
+from tacit.quantisation.seen import Floats, Seen
+from tacit.quantisation.useful import Limits
 
-Floats = npt.NDArray[np.float32]
 SAMPLES = 1 << 17  # values kept of one buffer
 WORK_ELEMENTS = 1 << 22
+NO_LIMITS: Limits = MappingProxyType({})
+NO_FORMATS: Mapping[str, Format] = MappingProxyType({})
 
 
 class FloatRun:
-    """Run a graph on chunks of examples with all of its buffers in view."""
+    """Run a graph on chunks of examples with all of its buffers in view.
 
-    def __init__(self, graph: Graph) -> None:
-        self.graph = graph
-        largest = max([1, *(max(view.size for view in _views(step)) for step in graph.instructions)])
-        self.batch = max(1, WORK_ELEMENTS // largest)
+    limits: values beyond them are clipped where they are written (see `useful.py`). formats: the buffers that are rounded.
+    """
+
+    def __init__(self, graph: Graph, *, limits: Limits = NO_LIMITS, formats: Mapping[str, Format] = NO_FORMATS) -> None:
+        self.graph, self.formats = graph, formats
+        self.limits = {name: pair for name, pair in limits.items() if np.isfinite(pair[0]).any() or np.isfinite(pair[1]).any()}
+        views = [view for step in graph.instructions for view in _views(step)]
+        self.batch = max(1, WORK_ELEMENTS // max(view.size for view in views if view.index or not is_constant(view, graph)))
 
     def chunks(self, examples: Sequence[Array]) -> Iterator[list[Array]]:
         """Cut arrays [example, *shape] into pieces that fit the memory of a run."""
@@ -40,7 +48,8 @@ class FloatRun:
                 memory[buffer.name] = np.zeros((count, buffer.size), np.float32)
         for buffer, array in zip(self.graph.of_kind("input"), arrays, strict=True):
             dtype = np.int32 if buffer.dtype == "int32" else np.float32
-            memory[buffer.name] = np.ascontiguousarray(array, dtype).reshape(count, buffer.size)
+            memory[buffer.name] = np.array(array, dtype).reshape(count, buffer.size)
+            self._written(View(buffer.name, 0, (buffer.size,), (1,)), memory)
         return memory
 
     def steps(self, memory: Memory) -> Iterator[tuple[int, Instruction]]:
@@ -48,7 +57,20 @@ class FloatRun:
         for number, step in enumerate(self.graph.instructions):
             values = self.sums(step, memory)
             place_of(step.out, memory)[...] = np.maximum(values, 0) if isinstance(step, Relu) or step.relu else values
+            self._written(step.out, memory)
             yield number, step
+
+    def _written(self, view: View, memory: Memory) -> None:
+        """Clip and round what was written to a view."""
+        name = view.buffer
+        if name in self.limits:
+            low, high = (place_of(view, {name: side[None].astype(np.float32)}) for side in self.limits[name])
+            values = place_of(view, memory)
+            np.copyto(values, np.clip(values, low, high))
+        if name in self.formats:
+            form, values = self.formats[name], place_of(view, memory)
+            scale = form.scale if form.scales is None else place_of(view, {name: np.array(form.scales)[None]})
+            np.copyto(values, rounded(values, form, scale), casting="unsafe")
 
     def sums(self, step: Instruction, memory: Memory) -> Array:
         """Give what an instruction writes, before its ReLU: float32[example or 1, *out]."""
@@ -66,30 +88,9 @@ def _views(step: Instruction) -> tuple[View, ...]:
     return (step.out, step.x) if isinstance(step, Relu) else (step.out, step.a, step.b)
 
 
-@dataclass
-class Seen:
-    """What passed through a buffer: extremes of all, and a sample of values."""
-
-    low: float = np.inf
-    high: float = -np.inf
-    parts: list[Floats] = field(default_factory=list)
-
-    def add(self, values: Array, most: int) -> None:
-        """Note some values, at most about `most` of them in the sample, evenly spaced."""
-        flat = values.reshape(-1)
-        self.low, self.high = min(self.low, float(flat.min())), max(self.high, float(flat.max()))
-        step = max(1, -(-flat.size // most)) | 1  # odd, so that no column of a power of two is left out
-        self.parts.append(np.array(flat[::step], np.float32))
-
-    @property
-    def values(self) -> Floats:
-        """Give the sample."""
-        return np.concatenate(self.parts) if self.parts else np.zeros(1, np.float32)
-
-
-def observe(graph: Graph, examples: Sequence[Array]) -> dict[str, Seen]:
+def observe(graph: Graph, examples: Sequence[Array], limits: Limits = NO_LIMITS) -> dict[str, Seen]:
     """Run a graph on examples and give for each input, scratch and output buffer what passed through it."""
-    run = FloatRun(graph)
+    run = FloatRun(graph, limits=limits)
     seen = {buffer.name: Seen() for buffer in graph.buffers if buffer.kind != "weight" and buffer.dtype == "float32"}
     writes = {name: max(1, sum(step.out.buffer == name for step in graph.instructions)) for name in seen}
     chunks = -(-len(examples[0]) // run.batch)
@@ -101,7 +102,15 @@ def observe(graph: Graph, examples: Sequence[Array]) -> dict[str, Seen]:
         for _, step in run.steps(memory):
             name = step.out.buffer
             seen[name].add(place_of(step.out, memory), SAMPLES // (chunks * writes[name]))
-    for buffer in graph.buffers:
-        if buffer.zeroed:
-            seen[buffer.name].low, seen[buffer.name].high = min(seen[buffer.name].low, 0.0), max(seen[buffer.name].high, 0.0)
     return seen
+
+
+def outputs(run: FloatRun, examples: Sequence[Array]) -> Floats:
+    """Run on examples and give all outputs side by side, float32[example, element]."""
+    found = []
+    for arrays in run.chunks(examples):
+        memory = run.start(arrays)
+        for _ in run.steps(memory):
+            pass
+        found.append(np.concatenate([memory[buffer.name] for buffer in run.graph.of_kind("output")], 1))
+    return np.concatenate(found)

@@ -11,12 +11,14 @@ from tacit.ir.integer_ranges import Interval
 
 Reals = npt.NDArray[np.float64]
 _MOST = (1 << 31) - 1
+_HALF = 1 << 15
+_BYTE = 255  # levels of a result of 8 bits
 _FINE = 1 / 16  # of a step of the result: what rounding before the multiplication may cost at most, where there is a choice
 
 
 @dataclass(frozen=True, eq=False)
 class Shifts:
-    """``out = (((sum >> before) * multiplier) >> after)``; error: the greatest relative error of a multiplier."""
+    """``out = (((sum >> before) * multiplier) >> after)``; error: what rounding the multipliers costs at most, in steps of the result."""
 
     before: int
     multiplier: npt.NDArray[np.int32]
@@ -25,16 +27,19 @@ class Shifts:
 
 
 def choose_shifts(
-    factor: Reals, total: Interval, *, old: tuple[int, int] | None = None, most_before: int = 30, exact: bool = False
+    factor: Reals, total: Interval, *, levels: int, old: tuple[int, int] | None = None, most_before: int = 30, exact: bool = False
 ) -> Shifts:
     """Find shifts and multipliers for ``sum * factor (+ old)``.
 
-    factor: what a step of the sum is worth in steps of the result; its extents are those of `total` or 1. old: the range of what is
-    added in steps of the result. The multiplier takes as many bits as fit after the least first shift whose own rounding stays
-    below a sixteenth of a step. exact: factors are whole numbers and are kept so.
+    factor: what a step of the sum is worth in steps of the result; its extents are those of `total` or 1. levels: how many steps the
+    result has. old: the range of what is added, in steps of the result. exact: factors are whole numbers and are kept so. The
+    multiplier takes as many bits as fit after the least first shift whose own rounding stays below a sixteenth of a step.
     """
     if exact:
         return Shifts(0, np.rint(factor).astype(np.int32), 0, 0.0)
+    short = _short(factor, total, levels, old, most_before)
+    if short is not None:
+        return short
     largest = float(np.abs(factor).max())
     before = 0
     if largest > 0:
@@ -49,9 +54,36 @@ def choose_shifts(
             if before > 30:
                 break
         after -= 1
-    live = np.abs(factor) > 0
-    error = np.abs(multiplier * 2.0 ** -(after + before) / np.where(live, factor, 1.0) - 1.0)
-    return Shifts(before, multiplier.astype(np.int32), after, float(error[live].max(initial=0.0)))
+    return Shifts(before, multiplier.astype(np.int32), after, _error(multiplier, factor, total, levels, after + before))
+
+
+def _error(multiplier: Reals, factor: Reals, total: Interval, levels: int, shift: int) -> float:
+    """Give the most steps that a rounded multiplier takes the result away from where it should be."""
+    off = np.abs(multiplier * 2.0**-shift / np.where(factor == 0, 1.0, factor) - 1.0)
+    return float((off * np.minimum(total.magnitude * np.abs(factor), levels)).max())
+
+
+def _short(factor: Reals, total: Interval, levels: int, old: tuple[int, int] | None, most_before: int) -> Shifts | None:
+    """Try sums of 16 bits, multipliers of 15 and a second shift by 15: what every machine multiplies and rounds in one instruction.
+
+    Only for results of 8 bits, and where the first rounding costs at most an eighth of a step and the multiplier a quarter.
+    """
+    largest = float(np.abs(factor).max())
+    if levels > _BYTE or largest == 0.0 or most_before == 0:
+        return None
+    before = max(0, int(np.floor(np.log2(_FINE / largest))))
+    while before <= most_before:
+        sums = total.shifted(before)
+        if sums.low.min() >= -_HALF and sums.high.max() < _HALF:
+            break
+        before += 1
+    multiplier = np.rint(factor * 2.0 ** (15 + before))
+    if before > most_before or np.abs(multiplier).max() >= _HALF or largest * 2.0**before > 0.25:
+        return None
+    error = _error(multiplier, factor, total, levels, 15 + before)
+    if error > 0.25 or not _fits(multiplier, total, before, 15, old):
+        return None
+    return Shifts(before, multiplier.astype(np.int32), 15, error)
 
 
 def _fits(multiplier: Reals, total: Interval, before: int, after: int, old: tuple[int, int] | None) -> bool:

@@ -1,0 +1,87 @@
+"""Choose what the integers of each input stand for: exact where its numbers are whole, one scale per column where columns differ."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from tacit.ir.graph import Buffer, Graph, Matmul, View
+from tacit.quantisation.constants import is_constant
+from tacit.quantisation.formats import Format, must_be_narrow, range_format
+from tacit.quantisation.useful import Limits
+from tacit.quantisation.weights import Reals
+
+_WIDE = 4.0  # times by which the ranges of an input's elements may differ before they get their own scales
+
+
+def input_formats(graph: Graph, examples: Sequence[np.ndarray], limits: Limits) -> dict[str, Format]:
+    """Give the format of every input. examples: all that there are, since the extremes of a column may be rare."""
+    narrow, found = must_be_narrow(graph), dict[str, Format]()
+    for buffer, array in zip(graph.of_kind("input"), examples, strict=True):
+        if buffer.dtype == "int32":
+            found[buffer.name] = Format("int32", 1.0, 0)
+            continue
+        values = np.nan_to_num(np.asarray(array, np.float32)).reshape(len(array), -1)
+        low, high = limits[buffer.name]
+        least, greatest = (np.clip(end, low, high) for end in (values.min(0), values.max(0)))
+        found[buffer.name] = _whole(values) or _real(buffer, graph, least, greatest, narrow=buffer.name in narrow)
+    return found
+
+
+def _whole(values: np.ndarray) -> Format | None:
+    """Give an exact format to whole numbers."""
+    least, greatest = float(values.min()), float(values.max())
+    if least < -32768 or greatest > 32767 or not bool(np.all(values == np.rint(values))):
+        return None
+    return Format("uint8", 1.0, 0) if least >= 0 and greatest <= 255 else Format("int16", 1.0, 0)
+
+
+def _real(buffer: Buffer, graph: Graph, least: Reals, greatest: Reals, *, narrow: bool) -> Format:
+    """Give 16 bits; one scale per place along the axis that differs most, where the readers can do with that."""
+    ends = float(min(least.min(), 0.0)), float(max(greatest.max(), 0.0))
+    if narrow:
+        return range_format(*ends, "uint8")
+    plain = range_format(*ends, "int16")
+    sizes = np.maximum(np.abs(least), np.abs(greatest)).reshape(buffer.shape)
+    best: tuple[float, tuple[float, ...]] | None = None
+    for axis in range(sizes.ndim):
+        each = sizes.max(tuple(other for other in range(sizes.ndim) if other != axis), keepdims=True)
+        each = np.maximum(each, each.max() * 1e-9)
+        ratio = float(each.max() / max(each.min(), 1e-300))
+        scales = np.broadcast_to(np.maximum(each / 32767.0, 1e-30), buffer.shape).reshape(-1)
+        if ratio > (best[0] if best else _WIDE) and may_vary(buffer.name, scales, graph):
+            best = ratio, tuple(map(float, scales))
+    return plain if best is None else Format("int16", plain.scale, 0, best[1])
+
+
+def may_vary(name: str, scales: Reals, graph: Graph) -> bool:
+    """Say whether all readers of a buffer can take these scales of its elements into their weights and multipliers."""
+    for step in graph.instructions:
+        if not isinstance(step, Matmul):
+            continue
+        batch, rows, inner = step.axes.batch, step.axes.rows, step.axes.inner
+        if step.a.buffer == name:
+            varies = [scale_of(step.a, scales).shape[axis] > 1 for axis in range(len(step.a.shape))]
+            over_inner, over_rows = any(varies[batch + rows :]), any(varies[batch : batch + rows])
+            constant = is_constant(step.b, graph) and step.b.index is None
+            if (over_inner and (over_rows or not constant)) or (over_rows and step.bias is not None):
+                return False
+        if step.b.buffer == name:
+            varies = [scale_of(step.b, scales).shape[axis] > 1 for axis in range(len(step.b.shape))]
+            over_inner, over_columns = any(varies[batch : batch + inner]), any(varies[batch + inner :])
+            constant = is_constant(step.a, graph) and step.a.index is None
+            if over_inner and (over_columns or not constant):
+                return False
+    return True
+
+
+def scale_of(view: View, scales: Reals) -> Reals:
+    """Give the scales of the elements of a view; extents of the view, or 1 along axes where nothing varies."""
+    shape = [extent if stride else 1 for extent, stride in zip(view.shape, view.strides, strict=True)]
+    values = np.lib.stride_tricks.as_strided(scales[view.offset :], shape, [stride * 8 for stride in view.strides]).copy()
+    for axis in range(values.ndim):
+        first = values.take([0], axis)
+        if np.array_equal(np.broadcast_to(first, values.shape), values):
+            values = first
+    return values
