@@ -19,6 +19,7 @@ from tacit.ground.tables import resolve
 if TYPE_CHECKING:
     from tacit.binary.binary import Binary
     from tacit.binary.loading import load
+    from tacit.builder import build
     from tacit.compiler import compile
     from tacit.directory.adopting import adopt
     from tacit.directory.making import new_program as new
@@ -70,6 +71,7 @@ _NAMES = {
     "read": "tacit.directory.reading:read_program",
     "adopt": "tacit.directory.adopting:adopt",
     "compile": "tacit.compiler:compile",
+    "build": "tacit.builder:build",
     "lower": "tacit.lowering.lower:lower_module",
     "load": "tacit.binary.loading:load",
     "inspect": "tacit.instruments.inspection:inspect",
@@ -101,6 +103,7 @@ __all__ = [
     "Text",
     "__version__",
     "adopt",
+    "build",
     "card",
     "check",
     "choice",

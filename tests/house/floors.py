@@ -31,6 +31,7 @@ FLOORS: dict[str, float] = {
     "tacit.search": 5,
     "tacit.quantisation": 5,
     "tacit.evidence": 5.5,
+    "tacit.building": 5.5,
     "tacit.compiler": 6,
     "tacit.builder": 6,
     "tacit.resize": 6,

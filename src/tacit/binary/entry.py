@@ -20,14 +20,17 @@ _ARENA_TOGETHER = 64 * 2**20
 class EntryPoint:
     """Run one graph on arrays with a leading axis of examples; safe to call from several threads.
 
-    Interpreters are made once per power of two of examples, when first needed: 300 examples run as 256 + 32 + 8 + 4.
+    macs: multiply-accumulates of one example. Interpreters are made once per power of two of examples, when first needed: 300
+    examples run as 256 + 32 + 8 + 4.
     """
 
     def __init__(self, name: str, graph: Graph) -> None:
         self.name, self.graph = name, graph
         self._interpreters: dict[int, Interpreter] = {}
         self._lock = threading.Lock()
-        together = max(1, _ARENA_TOGETHER // max(1, cost(graph).arena_bytes))
+        costs = cost(graph)
+        self.macs = costs.macs
+        together = max(1, _ARENA_TOGETHER // max(1, costs.arena_bytes))
         self._most = min(MOST_AT_ONCE, 1 << (together.bit_length() - 1))
 
     def __call__(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:

@@ -63,6 +63,15 @@ def check_probes(binary: Binary) -> list[ProbeResult]:
     return results
 
 
+def probe_inputs(binary: Binary) -> tuple[np.ndarray, ...]:
+    """Give the inputs of all probes in the evidence, [probe, *shape] each; none without probes. Raises: FormatError."""
+    try:
+        rows = [[_decode(item) for item in probe["inputs"]] for probe in binary.evidence.get("probes") or []]
+        return tuple(np.stack(column) for column in zip(*rows, strict=True))
+    except (KeyError, TypeError, ValueError) as error:
+        raise FormatError("expected inputs and scores - at the probes", cause=str(error)) from error
+
+
 def _encode(array: np.ndarray) -> dict[str, Any]:
     little = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
     return {"dtype": array.dtype.name, "shape": list(array.shape), "data": base64.b64encode(little.tobytes()).decode()}

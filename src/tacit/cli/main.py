@@ -16,7 +16,7 @@ from typing import Any
 
 import typer
 
-from tacit.cli.commands import check, compile, inspect, new, run, test
+from tacit.cli.commands import build, check, compile, inspect, new, run, test
 from tacit.cli.output import fail, say
 from tacit.cli.version import print_version
 from tacit.ground.errors import TacitError, UnknownName
@@ -29,6 +29,7 @@ COMMANDS: dict[str, Callable[..., int]] = {
     "run": run.command,
     "inspect": inspect.command,
     "test": test.command,
+    "build": build.command,
     "check": check.command,
 }
 

@@ -16,7 +16,7 @@ from tacit.examples.tree import printable, there
 from tacit.goals.goal import Goal
 from tacit.goals.table import METRICS
 from tacit.ground.budget import Budget
-from tacit.ground.errors import ConfigError, TacitError, raise_all
+from tacit.ground.errors import ConfigError, InputError, TacitError, raise_all
 from tacit.ground.progress import Reporter
 from tacit.program import Program
 from tacit.signature.base import InputType, OutputType, Signature
@@ -60,6 +60,20 @@ def program_name(directory: Path) -> str:
 def is_program(path: Path) -> bool:
     """Say whether a path is a program directory."""
     return there(Path(path) / TOML)
+
+
+def compiled_in(directory: Path, name: str) -> Path:
+    """Find the binary that `tacit compile` left in a program directory. Raises: InputError."""
+    path = directory / f"{name}.tacit"
+    if path.is_file():
+        return path
+    others = sorted(other for other in directory.glob("*.tacit") if other.is_file())  # `.tacit` is a folder of caches
+    if len(others) == 1:
+        return others[0]
+    raise InputError(
+        f"expected a compiled program, got {'none' if not others else f'{len(others)} of other names'} - at `{path}`",
+        fix=f"give one of them: {others[0]}" if others else f"tacit compile {directory}",
+    )
 
 
 def _read_toml(directory: Path) -> tuple[dict[str, Any], Lines]:

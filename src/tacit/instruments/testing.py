@@ -14,8 +14,9 @@ import numpy as np
 from tacit.binary.binary import Binary
 from tacit.binary.drivers import DRIVERS
 from tacit.binary.loading import load
+from tacit.binary.native import accelerate
 from tacit.binary.probes import TOLERANCE, check_probes
-from tacit.directory.reading import is_program, read_program
+from tacit.directory.reading import compiled_in, is_program, read_program
 from tacit.examples.examples import SPLITS
 from tacit.examples.store import read_labels
 from tacit.examples.tree import there
@@ -82,12 +83,18 @@ class Verdict:
         ]
 
 
-def test(target: str | PathLike[str] | Binary, *, against: str | PathLike[str] | Program | None = None) -> Verdict:
+def test(
+    target: str | PathLike[str] | Binary,
+    *,
+    against: str | PathLike[str] | Program | None = None,
+    native: bool | None = None,
+) -> Verdict:
     """Check a program directory with the binary in it, or a binary: a file or one in memory.
 
     against: the program whose examples, goals and `tests.toml` count; for a file that lies in a program directory that
     directory is meant. A binary without a program is held to its own evidence: the goals as they were measured, and the
-    probes, which show that this machine computes what the compiler's did.
+    probes, which show that this machine computes what the compiler's did. native: run a file as machine code (True), by the
+    interpreter (False), or by what takes less time in all (None); a binary in memory runs as it is.
     Raises: InputError, FormatError, ConfigError.
     """
     notes: list[str] = []
@@ -96,27 +103,18 @@ def test(target: str | PathLike[str] | Binary, *, against: str | PathLike[str] |
         binary = target
     elif is_program(Path(target)):
         own = read_program(Path(target))
-        binary, program = load(_compiled(Path(target), own.name)), program or own
+        binary, program = load(compiled_in(Path(target), own.name)), program or own
     else:
         binary = load(target)
         if program is None and is_program(Path(target).parent):
             program = read_program(Path(target).parent)
             notes.append(f"held to the program directory `{Path(target).parent}` in which it lies")
+    if native is not False and not isinstance(target, Binary):
+        measured = 0 if program is None else int((program.examples.splits != "train").sum())
+        made = accelerate(binary, examples=None if native else measured)
+        if made.path is None and made.wanted:
+            notes.append(f"the interpreter serves, not machine code: {made.reason}")
     return _by_itself(binary, notes) if program is None else _within(binary, program, notes)
-
-
-def _compiled(directory: Path, name: str) -> Path:
-    """Find the binary that `tacit compile` left in a program directory."""
-    path = directory / f"{name}.tacit"
-    if path.is_file():
-        return path
-    others = sorted(other for other in directory.glob("*.tacit") if other.is_file())  # `.tacit` is a folder of caches
-    if len(others) == 1:
-        return others[0]
-    raise InputError(
-        f"expected a compiled program, got {'none' if not others else f'{len(others)} of other names'} - at `{path}`",
-        fix=f"tacit test {others[0]}" if others else f"tacit compile {directory}",
-    )
 
 
 def _by_itself(binary: Binary, notes: list[str]) -> Verdict:

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from tacit.cli.native import serve
 from tacit.cli.output import emit
 from tacit.ground.tables import resolve
 
@@ -20,6 +21,10 @@ def command(
         ),
     ],
     scores: Annotated[bool, typer.Option("--scores", help="Print the numbers behind each answer as well.")] = False,
+    native: Annotated[
+        bool | None,
+        typer.Option("--native/--interpreted", help="Run machine code, or the interpreter; by default what is faster in all."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> int:
     """Run a program: one answer per line.
@@ -29,6 +34,7 @@ def command(
     binary = resolve("tacit.binary.loading:load")(file)
     given = resolve("tacit.cli.arguments:read_arguments")(inputs, binary.signature.input)
     arrays = binary.signature.input.read_all([item.value for item in given], names=[_shortened(item.name) for item in given])
+    serve(binary, native=native, examples=len(given))
     answers = resolve("tacit.binary.drivers:DRIVERS").get(binary.driver)(binary, arrays)
     numbers = binary.run(arrays)[0].reshape(len(given), -1).tolist() if scores else None
     named = _names(binary.signature.output)

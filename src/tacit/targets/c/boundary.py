@@ -12,9 +12,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tacit.ir.addresses import elements
-from tacit.ir.graph import Graph, Matmul, View
+from tacit.ir.graph import Graph, Matmul
 from tacit.ir.integer import IntegerGraph, IntegerMatmul
+from tacit.ir.integer_verifier import shadow
+from tacit.ir.interpreter import index_limits
 from tacit.targets.c.emit import function_name
 
 #: Code of a stored dtype in `tacit_call.kinds`.
@@ -110,17 +111,7 @@ def macs_of(graph: Graph | IntegerGraph) -> int:
 
 def row_limits(graph: Graph | IntegerGraph) -> dict[str, np.ndarray]:
     """Give for each integer input the least number that each of its elements must stay below, int64[element]."""
-    limits: dict[str, np.ndarray] = {}
-    for instruction in graph.instructions:
-        for view in vars(instruction).values():
-            if not isinstance(view, View) or view.index is None:
-                continue
-            size = graph.buffer(view.index.buffer).size
-            limit = limits.setdefault(view.index.buffer, np.full(size, np.iinfo(np.int64).max))
-            used = np.zeros(size, np.bool_)
-            elements(View(view.index.buffer, view.index.offset, view.shape, view.index.strides)).of(used)[...] = True
-            limit[used] = np.minimum(limit[used], view.index.limit)
-    return limits
+    return dict(index_limits(shadow(graph) if isinstance(graph, IntegerGraph) else graph))
 
 
 def boundary(name: str, graphs: Mapping[str, Graph | IntegerGraph]) -> str:

@@ -1,0 +1,1 @@
+"""The parts of the verb `build`: its folder, its examples, int8, and the check against the interpreter."""
