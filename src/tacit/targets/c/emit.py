@@ -15,12 +15,12 @@ from tacit.ir.graph import Buffer, Graph
 from tacit.ir.integer import IntegerGraph
 from tacit.ir.integer_verifier import shadow
 from tacit.ir.text import print_instruction
-from tacit.targets.c.floats import FloatKernel
+from tacit.targets.c.floats import FloatKernel as float_kernel
 from tacit.targets.c.integer_preamble import integer_preamble
-from tacit.targets.c.integers import IntegerKernel
 from tacit.targets.c.isa import Isa
 from tacit.targets.c.layout import Layout, float_layout, integer_layout, interleaved
 from tacit.targets.c.preamble import float_preamble, top, weights_declaration
+from tacit.targets.c.tiles import integer_kernel
 from tacit.targets.c.weights import Blob
 from tacit.targets.target import Source
 
@@ -86,13 +86,9 @@ def _entry(program: str, name: str, graph: Graph | IntegerGraph, isa: Isa, blob:
     kernels, calls = [], []
     lanes: set[int] = set()
     for number, instruction in enumerate(plain.instructions):
-        kernel: FloatKernel | IntegerKernel
-        if isinstance(graph, IntegerGraph):
-            kernel = IntegerKernel(graph.instructions[number], graph, isa, blob, layout.pointers)
-        else:
-            kernel = FloatKernel(instruction, graph, isa, blob, layout.pointers)
-        lanes |= {column.lanes for column in kernel.schedule.columns}
-        body = "\n".join(f"  {line}" for line in kernel.kernel().lines())
+        kernel = float_kernel(instruction, graph, isa) if isinstance(graph, Graph) else integer_kernel(graph.instructions[number], graph, isa)
+        lanes |= kernel.lanes
+        body = "\n".join(f"  {line}" for line in kernel.lines(blob, layout.pointers))
         comment = print_instruction(instruction).replace("*/", "* /").replace("/*", "/ *")
         kernels.append(f"\n/* {comment} */\nKERNEL void {function}_{number}(unsigned char *restrict arena) {{\n{body}\n}}\n")
         calls.append(f"{function}_{number}(arena);")

@@ -27,7 +27,7 @@ def literal_of(nest: Nest, graph: Graph, name: str) -> float | None:
 class FloatKernel:
     """The arithmetic of one float32 instruction."""
 
-    def __init__(self, instruction: Matmul | Relu, graph: Graph, isa: Isa, blob: Blob, pointers: Mapping[str, str]) -> None:
+    def __init__(self, instruction: Matmul | Relu, graph: Graph, isa: Isa) -> None:
         self.nest = nest_of(instruction, graph)
         self.accumulate = isinstance(instruction, Matmul) and instruction.accumulate
         self.relu = isinstance(instruction, Relu) or instruction.relu
@@ -36,11 +36,24 @@ class FloatKernel:
             del self.literals["a"]  # of constant factors one is read
         self.schedule: Schedule = choose(self.nest, isa, frozenset(self.literals))
         self.depth = self.nest.depth
-        self.places = {name: self._place(name, graph, blob, pointers) for name in self.nest.operands if name not in self.literals}
+        self.graph = graph
+        self.places: Mapping[str, Place] = {}
 
-    def kernel(self) -> Kernel:
-        """Give the writer of the loops."""
-        return Kernel(self, [axis.extent for axis in self.nest.inner])
+    def lines(self, blob: Blob, pointers: Mapping[str, str]) -> Iterator[str]:
+        """Store the weights and write the body of the function."""
+        read = [name for name in self.nest.operands if name not in self.literals]
+        self.places = {name: self._place(name, self.graph, blob, pointers) for name in read}
+        yield from Kernel(self, [axis.extent for axis in self.nest.inner]).lines()
+
+    @property
+    def lanes(self) -> set[int]:
+        """Give the widths of the vectors that the text uses."""
+        return {column.lanes for column in self.schedule.columns}
+
+    @property
+    def cycles(self) -> float:
+        """Give the estimate."""
+        return self.schedule.cycles
 
     def _place(self, name: str, graph: Graph, blob: Blob, pointers: Mapping[str, str]) -> Place:
         operand = self.nest.operands[name]
@@ -67,7 +80,7 @@ class FloatKernel:
             depth = self.nest.depth
             values = values.reshape(*shape, depth)
         else:
-            values = values[(..., *([0] * len(self.nest.inner)))][..., np.newaxis]
+            values = values.reshape(*shape, -1)[..., :1]
         packed = in_blocks(values, self.schedule.columns)
         size = packed_size(self.schedule.columns, depth)
         strides, reach = {}, size

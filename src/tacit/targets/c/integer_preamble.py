@@ -26,6 +26,7 @@ typedef int32_t n{lanes} __attribute__((vector_size({bytes}), aligned(4), may_al
 #define INT_ZERO{lanes} ((n{lanes}){{0}})
 #define INT_SPLAT{lanes}(s) ((n{lanes}){{0}} + (s))
 #define INT_LOAD{lanes}(p) (*(const n{lanes} *)(p))
+#define INT_STORE{lanes}(p, x) (*(n{lanes} *)(p) = (x))
 #define INT_RIGHT{lanes}(x, by) ((x) >> (by))
 #define INT_MUL{lanes}(x, y) ((x) * (y))
 #define INT_SCALE{lanes}(x, s) ((x) * (s))
@@ -118,6 +119,39 @@ typedef __m512i group2_16;
 #define GROUP4_UNSIGNED16(c, a, w) ((n16)_mm512_dpbusd_epi32((__m512i)(c), _mm512_set1_epi32(a), (w)))
 #define GROUP2_LOAD16(p) _mm512_cvtepi8_epi16(_mm256_loadu_si256((const __m256i *)(p)))
 #define GROUP2_SIGNED16(c, a, w) ((n16)_mm512_dpwssd_epi32((__m512i)(c), _mm512_set1_epi32(a), (w)))
+/* Four rows of sixteen sums become bytes at once: 16-bit numbers, multiplied and rounded by one instruction. */
+#define SHORT16(m) _mm512_packs_epi32((m), (m))
+#define TURN16 _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15)
+INLINE void STORE4(uint8_t *p0, uint8_t *p1, uint8_t *p2, uint8_t *p3, __m512i q, int low, int high) {
+  if (low > 0) q = _mm512_max_epu8(q, _mm512_set1_epi8((char)low));
+  if (high < 255) q = _mm512_min_epu8(q, _mm512_set1_epi8((char)high));
+  q = _mm512_permutexvar_epi32(TURN16, q);
+  _mm_storeu_si128((__m128i *)p0, _mm512_castsi512_si128(q));
+  _mm_storeu_si128((__m128i *)p1, _mm512_extracti32x4_epi32(q, 1));
+  _mm_storeu_si128((__m128i *)p2, _mm512_extracti32x4_epi32(q, 2));
+  _mm_storeu_si128((__m128i *)p3, _mm512_extracti32x4_epi32(q, 3));
+}
+INLINE void REQUANTISE4(uint8_t *p0, uint8_t *p1, uint8_t *p2, uint8_t *p3, __m512i c0, __m512i c1, __m512i c2, __m512i c3,
+                        unsigned before, __m512i m, int zero, int low, int high) {
+  __m512i s = _mm512_packs_epi32(_mm512_srai_epi32(c0, before), _mm512_srai_epi32(c1, before));
+  __m512i t = _mm512_packs_epi32(_mm512_srai_epi32(c2, before), _mm512_srai_epi32(c3, before));
+  s = _mm512_mulhrs_epi16(s, m), t = _mm512_mulhrs_epi16(t, m);
+  if (zero) s = _mm512_adds_epi16(s, _mm512_set1_epi16((short)zero)), t = _mm512_adds_epi16(t, _mm512_set1_epi16((short)zero));
+  STORE4(p0, p1, p2, p3, _mm512_packus_epi16(s, t), low, high);
+}
+INLINE void REQUANTISE4_ONTO(uint8_t *p0, uint8_t *p1, uint8_t *p2, uint8_t *p3, __m512i c0, __m512i c1, __m512i c2, __m512i c3,
+                             unsigned before, __m512i m, int zero, int low, int high) {
+  __m512i old = _mm512_castsi128_si512(_mm_loadu_si128((const __m128i *)p0));
+  old = _mm512_inserti32x4(old, _mm_loadu_si128((const __m128i *)p1), 1);
+  old = _mm512_inserti32x4(old, _mm_loadu_si128((const __m128i *)p2), 2);
+  old = _mm512_permutexvar_epi32(TURN16, _mm512_inserti32x4(old, _mm_loadu_si128((const __m128i *)p3), 3));
+  __m512i s = _mm512_packs_epi32(_mm512_srai_epi32(c0, before), _mm512_srai_epi32(c1, before));
+  __m512i t = _mm512_packs_epi32(_mm512_srai_epi32(c2, before), _mm512_srai_epi32(c3, before));
+  s = _mm512_adds_epi16(_mm512_mulhrs_epi16(s, m), _mm512_unpacklo_epi8(old, _mm512_setzero_si512()));
+  t = _mm512_adds_epi16(_mm512_mulhrs_epi16(t, m), _mm512_unpackhi_epi8(old, _mm512_setzero_si512()));
+  if (zero) s = _mm512_adds_epi16(s, _mm512_set1_epi16((short)zero)), t = _mm512_adds_epi16(t, _mm512_set1_epi16((short)zero));
+  STORE4(p0, p1, p2, p3, _mm512_packus_epi16(s, t), low, high);
+}
 """,
     "avx512": """
 typedef __m512i group2_16;

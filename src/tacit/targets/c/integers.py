@@ -12,11 +12,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 import numpy as np
+import numpy.typing as npt
 
 from tacit.ir.integer import IntegerBuffer, IntegerGraph, IntegerMatmul, IntegerRelu, Requantise
 from tacit.targets.c.isa import Isa
 from tacit.targets.c.nests import Axis, Nest, nest_of
-from tacit.targets.c.schedule import Mode, Schedule, candidates, choose
+from tacit.targets.c.schedule import Schedule, candidates, choose
 from tacit.targets.c.template import Kernel, Place, Tile
 from tacit.targets.c.weights import Blob, in_blocks, packed_size, values_of
 
@@ -34,7 +35,7 @@ BYTES = {"uint8_t": 1, "int8_t": 1, "int16_t": 2, "int32_t": 4}
 class IntegerKernel:
     """The arithmetic of one integer instruction."""
 
-    def __init__(self, instruction: IntegerMatmul | IntegerRelu, graph: IntegerGraph, isa: Isa, blob: Blob, pointers: Mapping[str, str]):
+    def __init__(self, instruction: IntegerMatmul | IntegerRelu, graph: IntegerGraph, isa: Isa, short: bool = False) -> None:
         self.graph, self.isa = graph, isa
         self.rule: Requantise = instruction.requantise
         self.accumulate = isinstance(instruction, IntegerMatmul) and instruction.accumulate
@@ -54,7 +55,8 @@ class IntegerKernel:
         self.group, self.nest, self.schedule = self._chosen(self._with_bias(nest))
         self.depth = self.nest.depth
         self.fused = self.group > 1
-        self.places = dict(self._places(graph, blob, pointers))
+        self.short = short and self.out.dtype == "uint8" and stored_as(self.out, isa) == "uint8_t" and isa.lanes == 16
+        self.places: Mapping[str, Place] = {}
 
     # --- what is computed -----------------------------------------------------------------------------------------
 
@@ -122,9 +124,20 @@ class IntegerKernel:
 
     # --- where the operands stand ---------------------------------------------------------------------------------
 
-    def kernel(self) -> Kernel:
-        """Give the writer of the loops."""
-        return Kernel(self, [axis.extent for axis in self.nest.inner])
+    def lines(self, blob: Blob, pointers: Mapping[str, str]) -> Iterator[str]:
+        """Store the weights and write the body of the function."""
+        self.places = dict(self._places(self.graph, blob, pointers))
+        yield from Kernel(self, [axis.extent for axis in self.nest.inner]).lines()
+
+    @property
+    def lanes(self) -> set[int]:
+        """Give the widths of the vectors that the text uses."""
+        return {column.lanes for column in self.schedule.columns}
+
+    @property
+    def cycles(self) -> float:
+        """Give the estimate."""
+        return self.schedule.cycles
 
     def _places(self, graph: IntegerGraph, blob: Blob, pointers: Mapping[str, str]) -> Iterator[tuple[str, Place]]:
         for name, operand in self.nest.operands.items():
@@ -139,7 +152,7 @@ class IntegerKernel:
                 outer = [place for place, axis in enumerate(self.plain.outer) if axis.moves(name)]
                 values = values_of(self.plain, name, flat, outer)
                 if name not in ("a", "b"):
-                    values = values[(..., *([0] * len(self.plain.inner)))]
+                    values = _first(values, len(outer))
                 yield name, self._constant(name, values, stored_as(buffer, self.isa), blob, outer)
                 continue
             kind = stored_as(buffer, self.isa)
@@ -150,14 +163,14 @@ class IntegerKernel:
             ints = f"{pointers[operand.index[0]]} + {operand.index[1]}" if operand.index is not None else ""
             yield name, Place(pointer, kind, ints=ints)
 
-    def _bias_values(self) -> np.ndarray:
+    def _bias_values(self) -> npt.NDArray[np.generic]:
         """Sum what is added before the first shift: bias, zeros met by weights, half of the step that is rounded to."""
         nest, axes = self.plain, self.bias_axes
         extents = [nest.outer[place].extent for place in axes]
         total = np.full(extents, (1 << self.rule.before) >> 1, np.int64)
         if "bias" in nest.operands:
             flat = self.graph.weights[nest.operands["bias"].buffer].reshape(-1)
-            total += values_of(nest, "bias", flat, axes)[(..., *([0] * len(nest.inner)))].astype(np.int64)
+            total += _first(values_of(nest, "bias", flat, axes), len(axes)).astype(np.int64)
         if self.zeros["a"] and not self.subtracts:
             if "b" not in nest.operands:
                 total -= self.zeros["a"] * nest.depth
@@ -167,7 +180,7 @@ class IntegerKernel:
                 total -= self.zeros["a"] * weights.sum(axis=tuple(range(len(axes), weights.ndim)))
         return total.astype(np.int32)
 
-    def _constant(self, name: str, values: np.ndarray, kind: str, blob: Blob, axes: list[int] | None = None) -> Place:
+    def _constant(self, name: str, values: npt.NDArray[np.generic], kind: str, blob: Blob, axes: list[int] | None = None) -> Place:
         """Store a constant operand with values [*outer axes, *inner axes of a factor], packed along the vector axis if it varies there."""
         axes = self.bias_axes if axes is None else axes
         vector = self.schedule.vector
@@ -176,7 +189,7 @@ class IntegerKernel:
         if inner:
             values = values.reshape(*shape, *(axis.extent for axis in inner))
             if self.group > 1:
-                missing = -inner[-1].extent % self.group
+                missing = self.nest.inner[-1].extent * self.group - inner[-1].extent
                 values = np.pad(values, [*([(0, 0)] * (values.ndim - 1)), (0, missing)])
             values = values.reshape(*shape, -1)
         else:
@@ -297,32 +310,63 @@ class IntegerKernel:
 
     def end(self, kernel: Kernel, tile: Tile) -> Iterator[str]:
         """Requantise and store."""
-        lanes, rule = tile.column.lanes, self.rule
-        simple_old = self.accumulate and rule.addend == 1 << rule.after
-        for point in tile.points:
-            for vector in range(tile.column.vectors):
-                name = _name(point, vector)
-                partial = tile.column.partial if vector == tile.column.vectors - 1 else 0
+        for vector in range(tile.column.vectors):
+            points = tile.points
+            partial = tile.column.partial if vector == tile.column.vectors - 1 else 0
+            if self._four_fit(kernel, tile, partial):
+                whole = len(points) // 4 * 4
+                multiplier = self._constant_load(kernel, "multiplier", tile, points[0], vector)
+                yield f"const __m512i short{vector} = SHORT16((__m512i){multiplier});"
+                for start in range(0, whole, 4):
+                    four = points[start : start + 4]
+                    names = [f"(__m512i){_name(point, vector)}" for point in four]
+                    yield self.four([f"out_ + {kernel.offset('out', tile, point, vector)}" for point in four], names, f"short{vector}")
+                points = points[whole:]
+            for point in points:
                 at = kernel.offset("out", tile, point, vector)
-                shift = _Text(lanes)
-                text = shift.right(name, rule.before)
-                if self.literals.get("multiplier") != 1:
-                    text = shift.times(text, self._constant_load(kernel, "multiplier", tile, point, vector))
-                old = self._old(at, lanes, partial) if self.accumulate else ""
-                added = (1 << rule.after) >> 1
-                if old and not simple_old:
-                    text = shift.plus(text, shift.times_number(old, rule.addend))
-                    added -= rule.old_zero * rule.addend
-                text = shift.right(shift.plus_number(text, added), rule.after)
-                zero = self.out.zero
-                if simple_old:
-                    text = shift.plus(text, old)
-                    zero -= rule.old_zero
-                text = shift.plus_number(text, zero)
-                yield f"{name} = {shift.clip(text, rule.low, rule.high)};"
-                yield self._store(at, name, lanes, partial)
+                multiplier = self._constant_load(kernel, "multiplier", tile, point, vector)
+                yield from self.one(_name(point, vector), at, multiplier, tile.column.lanes, partial)
 
-    def _old(self, at: int, lanes: int, partial: int) -> str:
+    def _four_fit(self, kernel: Kernel, tile: Tile, partial: int) -> bool:
+        """Say whether four rows of a vector can be requantised together, in 16 bits."""
+        lanes = tile.column.lanes
+        if not self.short or partial or lanes != 16 or self.schedule.modes["out"] != "vector" or not self._old_is_plain():
+            return False
+        return len(tile.points) >= 4 and len({kernel.distinct("multiplier", tile, point) for point in tile.points} if "multiplier" in self.places else {0}) == 1
+
+    def _old_is_plain(self) -> bool:
+        return not self.accumulate or self.rule.addend == 1 << self.rule.after
+
+    def four(self, places: list[str], names: list[str], multiplier: str) -> str:
+        """Write the requantisation of four rows of sixteen sums in 16-bit numbers."""
+        rule = self.rule
+        zero = self.out.zero - (rule.old_zero if self.accumulate else 0)
+        operation = "REQUANTISE4_ONTO" if self.accumulate else "REQUANTISE4"
+        return f"{operation}({', '.join([*places, *names])}, {rule.before}, {multiplier}, {zero}, {rule.low}, {rule.high});"
+
+    def one(self, name: str, at: int | str, multiplier: str, lanes: int, partial: int) -> Iterator[str]:
+        """Write the requantisation of one vector of sums, and its store."""
+        rule = self.rule
+        simple_old = self.accumulate and self._old_is_plain()
+        shift = _Text(lanes)
+        text = shift.right(name, rule.before)
+        if self.literals.get("multiplier") != 1:
+            text = shift.times(text, multiplier)
+        old = self._old(at, lanes, partial) if self.accumulate else ""
+        added = (1 << rule.after) >> 1
+        if old and not simple_old:
+            text = shift.plus(text, shift.times_number(old, rule.addend))
+            added -= rule.old_zero * rule.addend
+        text = shift.right(shift.plus_number(text, added), rule.after)
+        zero = self.out.zero
+        if simple_old:
+            text = shift.plus(text, old)
+            zero -= rule.old_zero
+        text = shift.plus_number(text, zero)
+        yield f"{name} = {shift.clip(text, rule.low, rule.high)};"
+        yield self._store(at, name, lanes, partial)
+
+    def _old(self, at: int | str, lanes: int, partial: int) -> str:
         kind = self.places["out"].type
         if lanes == 1:
             return f"(int32_t)out_[{at}]"
@@ -333,7 +377,7 @@ class IntegerKernel:
     def _out_stride(self) -> int:
         return self.nest.outer[self.schedule.vector].stride("out")  # type: ignore[index]
 
-    def _store(self, at: int, name: str, lanes: int, partial: int) -> str:
+    def _store(self, at: int | str, name: str, lanes: int, partial: int) -> str:
         kind = self.places["out"].type
         if lanes == 1:
             return f"out_[{at}] = ({kind}){name};"
@@ -390,4 +434,6 @@ def _literal_of(nest: Nest, graph: IntegerGraph, name: str) -> int | None:
     return int(graph.weights[operand.buffer].reshape(-1)[operand.offset])
 
 
-__all__ = ["BYTES", "IntegerKernel", "Mode", "stored_as"]
+def _first(values: npt.NDArray[np.generic], outer: int) -> npt.NDArray[np.generic]:
+    """Give what stands at the start of all axes but the first `outer`."""
+    return values.reshape(*values.shape[:outer], -1)[..., 0]
