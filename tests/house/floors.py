@@ -57,6 +57,7 @@ PACKAGES: dict[str, tuple[str, ...] | None] = {
     "pyarrow": ("tacit.examples.table_parquet",),
     "onnx": ("tacit.targets.onnx",),
     "onnxruntime": ("tacit.targets.onnx",),
+    "wasmtime": ("tacit.targets.wasm.execution",),
 }
 
 

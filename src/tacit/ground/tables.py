@@ -21,6 +21,8 @@ EXTRAS: Mapping[str, str] = {
     "onnx": "onnx",
     "onnxruntime": "onnx",
     "ziglang": "native",
+    "wasmtime": "wasm",
+    "wasmtime": "wasm",
 }
 
 

@@ -8,9 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from tacit.ir.graph import Graph, Index, View
-from tacit.ir.integer import IntegerGraph
+from tacit.ir.graph import Buffer, Graph, Index, View
+from tacit.ir.integer import IntegerBuffer, IntegerGraph
+from tacit.signature.base import Joint, Product, Type
+from tacit.signature.row import Row
+from tacit.signature.text import Text
 from tacit.targets.target import Source
+from tacit.targets.wasm.glue import buffers, takes_integers
 
 _SPLITS = ("train", "validation", "test")
 _NOT_METRICS = ("count", "per_class", "confusion", "parts")
@@ -36,6 +40,7 @@ def describe_evidence(source: Source) -> dict[str, Any]:
     costs = evidence.get("costs")
     return {
         "title": str(evidence.get("name") or source.name),
+        "summary": f"From {_plainly(source.signature.input)} to {_plainly(source.signature.output)}.",
         "reads": source.signature.input.describe(),
         "answers": source.signature.output.describe(),
         "scores": scores,
@@ -46,15 +51,27 @@ def describe_evidence(source: Source) -> dict[str, Any]:
     }
 
 
+def _plainly(type_: Type) -> str:
+    """Say what a type is in a few words, for a person who has never heard of it."""
+    if isinstance(type_, Product | Joint):
+        return " and ".join(_plainly(part) for part in type_.parts)
+    if isinstance(type_, Row):
+        return f"a row of {len(type_.columns)} columns"
+    return "a text" if isinstance(type_, Text) else type_.describe()
+
+
 def _entry(graph: Graph | IntegerGraph) -> dict[str, Any]:
     inputs = []
-    for buffer in graph.of_kind("input"):
-        one: dict[str, Any] = {"name": buffer.name, "dtype": "int32" if buffer.dtype == "int32" else "float32", "shape": list(buffer.shape)}
-        if one["dtype"] == "int32":
+    for buffer in buffers(graph, "input"):
+        inputs.append(_array(buffer))
+        if takes_integers(buffer):
             limits = _limits(graph, buffer.name, buffer.size)
-            one["limit"] = limits[0] if len(set(limits)) == 1 else limits
-        inputs.append(one)
-    return {"inputs": inputs, "outputs": [{"name": b.name, "dtype": "float32", "shape": list(b.shape)} for b in graph.of_kind("output")]}
+            inputs[-1]["limit"] = limits[0] if len(set(limits)) == 1 else limits
+    return {"inputs": inputs, "outputs": [_array(buffer) for buffer in buffers(graph, "output")]}
+
+
+def _array(buffer: Buffer | IntegerBuffer) -> dict[str, Any]:
+    return {"name": buffer.name, "dtype": "int32" if takes_integers(buffer) else "float32", "shape": list(buffer.shape)}
 
 
 def _limits(graph: Graph | IntegerGraph, name: str, size: int) -> list[int]:
@@ -62,10 +79,9 @@ def _limits(graph: Graph | IntegerGraph, name: str, size: int) -> list[int]:
     limits = np.full(size, 2**31 - 1, np.int64)
     for instruction in graph.instructions:
         for view in (getattr(instruction, part, None) for part in ("out", "a", "b", "x", "bias")):
-            index = view.index if isinstance(view, View) else None
-            if index is not None and index.buffer == name:
-                places = _places(index, view.shape)
-                limits[places] = np.minimum(limits[places], index.limit)
+            if isinstance(view, View) and view.index is not None and view.index.buffer == name:
+                places = _places(view.index, view.shape)
+                limits[places] = np.minimum(limits[places], view.index.limit)
     return [int(limit) for limit in limits]
 
 

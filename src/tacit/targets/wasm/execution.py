@@ -13,7 +13,7 @@ from tacit.ground.tables import missing
 from tacit.ir.graph import Buffer, Graph
 from tacit.ir.integer import IntegerBuffer, IntegerGraph
 from tacit.targets.c.emit import MAIN
-from tacit.targets.wasm.glue import exported
+from tacit.targets.wasm.glue import buffers, exported, takes_integers
 
 
 class Instance:
@@ -30,8 +30,8 @@ class Instance:
             functions: Any = wasmtime.Instance(self._store, module, []).exports(self._store)
             self._memory = functions["memory"]
             self._run = functions[exported(entry, "run")]
-            self._inputs = [self._view(functions, entry, "input", at, buffer) for at, buffer in enumerate(graph.of_kind("input"))]
-            self._outputs = [self._view(functions, entry, "output", at, buffer) for at, buffer in enumerate(graph.of_kind("output"))]
+            self._inputs = [self._view(functions, entry, "input", at, buffer) for at, buffer in enumerate(buffers(graph, "input"))]
+            self._outputs = [self._view(functions, entry, "output", at, buffer) for at, buffer in enumerate(buffers(graph, "output"))]
         except (wasmtime.WasmtimeError, KeyError, OSError) as error:
             raise FormatError(f"expected a module with the entry point `{entry}` - at `{path}`", cause=str(error)) from error
 
@@ -52,6 +52,6 @@ class Instance:
     def _view(self, functions: Any, entry: str, kind: str, number: int, buffer: Buffer | IntegerBuffer) -> np.ndarray:
         """View an array in the memory of the module, which never grows and so never moves."""
         address = functions[exported(entry, f"{kind}_{number}")](self._store)
-        dtype = np.int32 if kind == "input" and buffer.dtype == "int32" else np.float32
+        dtype = np.int32 if takes_integers(buffer) else np.float32
         whole = np.frombuffer(self._memory.get_buffer_ptr(self._store), np.uint8)
         return whole[address : address + 4 * buffer.size].view(dtype).reshape(buffer.shape)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tacit.ir.graph import Buffer, Graph
+from tacit.ir.graph import Buffer, Graph, Kind
 from tacit.ir.integer import IntegerBuffer, IntegerGraph
 from tacit.targets.c.emit import MAIN, function_name
 from tacit.targets.target import Source
+
+KINDS: tuple[Kind, ...] = ("input", "output")
 
 #: Freestanding: the linker wants these two when a compiler turns a loop or a copy into a call.
 _MEMORY = """
@@ -30,6 +32,17 @@ def exported(entry: str, part: str) -> str:
     return part if entry == MAIN else f"{entry}_{part}"
 
 
+def buffers(graph: Graph | IntegerGraph, kind: Kind) -> tuple[Buffer | IntegerBuffer, ...]:
+    """Give the buffers of one kind in the order of the caller's arrays."""
+    found: tuple[Buffer | IntegerBuffer, ...] = graph.of_kind(kind)
+    return found
+
+
+def takes_integers(buffer: Buffer | IntegerBuffer) -> bool:
+    """Tell whether a caller's array holds int32 (indices of rows); all others hold float32, of int8 programs, too."""
+    return buffer.kind == "input" and buffer.dtype == "int32"
+
+
 def glue(source: Source) -> str:
     """Give the text of NAME_wasm.c, which stands beside NAME.c and NAME.h."""
     lines = [f'#include "{source.name}.h"', "#include <stddef.h>", "#define EXPORT(name) __attribute__((export_name(name), used))"]
@@ -40,12 +53,10 @@ def glue(source: Source) -> str:
 
 def _entry(prefix: str, entry: str, function: str, graph: Graph | IntegerGraph) -> Iterator[str]:
     arguments = []
-    for kind in ("input", "output"):
-        buffers: tuple[Buffer | IntegerBuffer, ...] = graph.of_kind("input") if kind == "input" else graph.of_kind("output")
-        for number, buffer in enumerate(buffers):
+    for kind in KINDS:
+        for number, buffer in enumerate(buffers(graph, kind)):
             array = f"{prefix}_{kind}_{number}"
-            whole = kind == "input" and buffer.dtype == "int32"
-            yield f"static {'int32_t' if whole else 'float'} {array}[{buffer.size}] __attribute__((aligned(64)));"
+            yield f"static {'int32_t' if takes_integers(buffer) else 'float'} {array}[{buffer.size}] __attribute__((aligned(64)));"
             yield f'EXPORT("{exported(entry, f"{kind}_{number}")}") void *{array}_address(void) {{ return {array}; }}'
             arguments.append(array)
     yield f'EXPORT("{exported(entry, "run")}") void {prefix}_run(void) {{ {function}_run({", ".join(arguments)}); }}'

@@ -45,8 +45,7 @@ def page(source: Source, modules: Modules) -> str:
     values = {
         "policy": html.escape(_policy(script, style)),
         "title": html.escape(evidence["title"]),
-        "reads": html.escape(evidence["reads"]),
-        "answers": html.escape(evidence["answers"]),
+        "summary": html.escape(evidence["summary"]),
         "style": style,
         "page": _json(data),
         "script": script,

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from tacit.ground.errors import ConfigError, TacitError
 from tacit.ground.files import write_atomic
+from tacit.ir.graph import Buffer
+from tacit.ir.integer import IntegerBuffer
 from tacit.targets.target import Options, Source
 from tacit.targets.wasm.compilation import Modules, compile_modules
 from tacit.targets.wasm.execution import Instance
+from tacit.targets.wasm.glue import buffers, takes_integers
 from tacit.targets.wasm.page import es_module, page, template
 from tacit.targets.wasm.sections import PAGE_BYTES, exports, memory_pages
 
@@ -68,15 +70,7 @@ def _readme(source: Source, modules: Modules, sizes: dict[str, int]) -> str:
     decode = "console.log(scores);"
     if output.kind == "class" and names:
         decode = "console.log(program.signature.output.names[scores.indexOf(Math.max(...scores))]);"
-    inputs = [
-        f"- input {number}, `{buffer.name}`: {math.prod(buffer.shape)} {'whole ' if buffer.dtype == 'int32' else ''}numbers, {_spell(buffer.shape)}"
-        for number, buffer in enumerate(graph.of_kind("input"))
-    ]
-    outputs = [
-        f"- output {number}, `{b.name}`: {math.prod(b.shape)} numbers, {_spell(b.shape)}"
-        for number, b in enumerate(graph.of_kind("output"))
-    ]
-    arrays = ["Int32Array" if buffer.dtype == "int32" else "Float32Array" for buffer in graph.of_kind("input")]
+    arrays = [("Int32Array" if takes_integers(buffer) else "Float32Array", buffer.size) for buffer in buffers(graph, "input")]
     values = {
         "name": source.name,
         "reads": source.signature.input.describe(),
@@ -87,14 +81,16 @@ def _readme(source: Source, modules: Modules, sizes: dict[str, int]) -> str:
         "vectors_bytes": f"{len(modules.vectors):,}",
         "plain_bytes": f"{len(modules.plain):,}",
         "memory_bytes": f"{memory_pages(modules.vectors)[0] * PAGE_BYTES:,}",
-        "example": ", ".join(f"new {kind}({math.prod(b.shape)})" for kind, b in zip(arrays, graph.of_kind("input"), strict=True)),
+        "example": ", ".join(f"new {kind}({size})" for kind, size in arrays),
         "decode": decode,
-        "inputs": "\n".join(inputs),
-        "outputs": "\n".join(outputs),
+        "inputs": "\n".join(_lines(buffers(graph, "input"))),
+        "outputs": "\n".join(_lines(buffers(graph, "output"))),
         "exports": ", ".join(f"`{name}`" for name in exports(modules.vectors) if name != "memory"),
     }
     return re.sub(r"@(\w+)@", lambda match: values[match[1]], template("readme.txt"))
 
 
-def _spell(shape: tuple[int, ...]) -> str:
-    return f"[{', '.join(map(str, shape))}] row by row"
+def _lines(given: Sequence[Buffer | IntegerBuffer]) -> Iterator[str]:
+    for number, buffer in enumerate(given):
+        whole = "whole " if takes_integers(buffer) else ""
+        yield f"- {buffer.kind} {number}, `{buffer.name}`: {buffer.size} {whole}numbers, [{', '.join(map(str, buffer.shape))}] row by row"

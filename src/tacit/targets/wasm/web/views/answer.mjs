@@ -40,7 +40,12 @@ function jointView(type) {
 function numberView(type) {
   const value = element("output", { class: "winner" }, "–");
   const text = (scores) => `${readable(decode(scores, type))}${type.unit ? ` ${type.unit}` : ""}`;
-  return { element: element("div", { class: "answer" }, value), show: (scores) => (value.textContent = scores === null ? "–" : text(scores)), text };
+  const show = (scores) => {
+    value.textContent = scores === null ? "–" : text(scores);
+    value.classList.toggle("none", scores === null);
+  };
+  show(null);
+  return { element: element("div", { class: "answer" }, value), show, text };
 }
 
 /** Write a number with six digits, as the command line does. */
@@ -70,6 +75,7 @@ function namesView(type) {
     const shares = scores === null ? type.names.map(() => 0) : probabilities(scores, type);
     const answer = scores === null ? [] : [decode(scores, type)].flat();
     head.textContent = scores === null ? "–" : answer.length > 0 ? answer.join(", ") : "none";
+    head.classList.toggle("none", scores === null);
     head.classList.toggle("long", head.textContent.length > 14);
     sure.textContent = scores === null || several ? "" : percent(shares[winner(scores)]);
     bars.forEach(({ set }, at) => set(scores === null ? null : shares[at], answer.includes(type.names[at])));

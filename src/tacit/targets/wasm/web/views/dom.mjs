@@ -73,12 +73,12 @@ export function fileDrop(text, accept, target, given) {
 }
 
 /** A row of buttons, one per example that came with the program. */
-export function exampleButtons(examples, label, face, chosen) {
+export function exampleButtons(examples, chosen, face = (_, at) => String(at + 1)) {
   if (examples.length === 0) return null;
   const buttons = examples.map((example, at) =>
     element("button", { type: "button", class: "example", onclick: () => chosen(example), "aria-label": `Example ${at + 1}` }, face(example, at)),
   );
-  return element("div", { class: "examples" }, element("span", { class: "hint" }, label), buttons);
+  return element("div", { class: "examples" }, element("span", { class: "hint" }, "Examples"), buttons);
 }
 
 /** The colour that the style sheet gives a name, for drawing on a canvas. */

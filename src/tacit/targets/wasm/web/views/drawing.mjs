@@ -2,6 +2,7 @@
 
 import { borderColour, picture } from "../reading/image.mjs";
 import { element } from "./dom.mjs";
+import { frameOf, inkBox, usualFrame } from "./framing.mjs";
 
 const LONGEST_SIDE = 336; // of the sheet, in its own pixels
 const PEN_SHARE = 0.075; // of the shorter side
@@ -16,18 +17,36 @@ export function drawing(type, examples, read, nothing) {
   const label = "Sheet to draw on. Arrow keys move the pen, Shift with an arrow key draws, Delete clears.";
   const sheet = element("canvas", { class: "sheet", width, height, tabindex: 0, role: "img", "aria-label": label });
   const context = sheet.getContext("2d", { willReadFrequently: true });
-  const state = { dark: darkPaper(examples, type), blank: true, pen: [width / 2, height / 2], waiting: false };
+  const state = { dark: darkPaper(examples, type), blank: true, pen: [width / 2, height / 2], changes: 0 };
   const ink = element("input", { type: "color", value: "#000000", "aria-label": "Colour of the pen" });
+  const frame = usualFrame(examples, type);
+  const fit = element("input", { type: "checkbox", checked: true, onchange: () => changed() });
   const size = element("input", { type: "range", min: 2, max: 20, value: 100 * PEN_SHARE, step: 0.5, "aria-label": "Width of the pen" });
 
   const changed = () => {
-    if (state.waiting) return;
-    state.waiting = true;
+    state.changes += 1;
+    const now = state.changes;
     requestAnimationFrame(() => {
-      state.waiting = false;
+      if (state.changes !== now) return; // a later change is read instead
       if (state.blank) nothing();
-      else read(context.getImageData(0, 0, width, height).data, width, height);
+      else read(framed().getImageData(0, 0, width, height).data, width, height);
     });
+  };
+  /** The sheet itself, or a copy on which the drawing lies where the examples have theirs, in their size. */
+  const framed = () => {
+    if (frame === null || !fit.checked) return context;
+    const paper = Array(3).fill(state.dark ? 0 : 255);
+    const box = inkBox(context.getImageData(0, 0, width, height).data, width, height, 4, paper);
+    if (box === null) return context;
+    const own = frameOf(box, width, height);
+    const copy = element("canvas", { width, height }).getContext("2d", { willReadFrequently: true });
+    copy.fillStyle = state.dark ? "#000" : "#fff";
+    copy.fillRect(0, 0, width, height);
+    const zoom = frame.size / own.size;
+    copy.imageSmoothingQuality = "high";
+    copy.setTransform(zoom, 0, 0, zoom, (frame.x - zoom * own.x) * width, (frame.y - zoom * own.y) * height);
+    copy.drawImage(sheet, 0, 0);
+    return copy;
   };
   const clear = () => {
     context.fillStyle = state.dark ? "#000" : "#fff";
@@ -89,8 +108,17 @@ export function drawing(type, examples, read, nothing) {
     type.channels === 3 ? ink : null,
     element("label", { class: "slider" }, element("span", {}, "Pen"), size),
   );
+  /** Lay a small picture on the sheet; `fill` paints it on a canvas of the size that the program reads. */
+  const put = (fill) => {
+    const small = element("canvas", { width: type.width, height: type.height });
+    fill(small);
+    context.imageSmoothingEnabled = false;
+    context.drawImage(small, 0, 0, width, height);
+    [state.blank, state.changes] = [false, state.changes + 1];
+  };
+  const choice = frame === null ? null : element("label", { class: "check" }, fit, element("span", {}, "Fit my drawing to the frame of the examples"));
   clear();
-  return { element: element("div", { class: "panel" }, element("div", { class: "board" }, sheet, pen), tools), start: changed, stop() {} };
+  return { element: element("div", { class: "panel" }, element("div", { class: "board" }, sheet, pen), tools, choice ?? ""), start: changed, stop() {}, put };
 }
 
 function clamp(value, most) {

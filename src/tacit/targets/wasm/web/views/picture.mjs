@@ -60,12 +60,17 @@ export function pictureView(type, examples, given) {
       open(file);
     }
   });
+  const showExample = ([pixels]) => {
+    choose("draw");
+    panels.draw.put((canvas) => paint(canvas, pixels, type));
+    show(pixels);
+  };
   const face = (example) => {
     const canvas = element("canvas", { width: type.width, height: type.height });
     paint(canvas, example[0], type);
     return canvas;
   };
-  const buttons = exampleButtons(examples, "Examples", face, ([pixels]) => show(pixels));
+  const buttons = exampleButtons(examples, showExample, face);
   const spelt = `${type.height} × ${type.width} ${type.channels === 1 ? "grey" : "colour"}`;
   const caption = element("figcaption", {}, element("strong", {}, "What the program reads"), ` ${spelt}`);
   view.append(bar, ...Object.values(panels).map((panel) => panel.element), problem.line);

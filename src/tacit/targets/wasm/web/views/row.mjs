@@ -43,10 +43,10 @@ export function rowView(type, examples, given) {
     for (const [name, field] of fields) field.value = texts.get(name) ?? "";
     read();
   };
-  const buttons = exampleButtons(examples, "Examples", (_, at) => `Row ${at + 1}`, (arrays) => fill(cellsOf(arrays, type)));
+  const buttons = exampleButtons(examples, (arrays) => fill(cellsOf(arrays, type)));
   const clear = element("button", { type: "button", onclick: () => fill(new Map()) }, "Clear");
   const grid = element("div", { class: "grid" }, numbers, categories);
-  const view = element("form", { class: "view row", onsubmit: (event) => event.preventDefault() }, grid, element("div", { class: "tools" }, clear), buttons);
+  const view = element("form", { class: "view row", onsubmit: (event) => event.preventDefault() }, grid, buttons ?? "", element("div", { class: "tools" }, clear));
   return { element: view, start: read, open() {}, fill };
 }
 

@@ -40,7 +40,6 @@ export function seriesView(type, examples, given) {
     read(() => turned(readCsv(content)));
   };
   const view = element("div", { class: "view series" });
-  const face = (_, at) => `Series ${at + 1}`;
   const show = ([values]) => {
     text.value = "";
     read(() => Array.from({ length: type.channels }, (_, channel) => Array.from(values.subarray(channel * type.steps, (channel + 1) * type.steps))));
@@ -51,7 +50,7 @@ export function seriesView(type, examples, given) {
     fileDrop("Open a CSV or .npy file", ".csv,.txt,.npy,text/csv", view, open),
     element("div", { class: "field" }, element("label", { for: text.id }, "Or paste rows of numbers"), text, element("p", { class: "hint" }, note)),
     problem.line,
-    exampleButtons(examples, "Examples", face, show) ?? "",
+    exampleButtons(examples, show) ?? "",
   );
   new ResizeObserver(draw).observe(plot);
   return { element: view, start: () => given(null), open };

@@ -77,8 +77,7 @@ export function soundView(type, examples, given) {
   const play = element("button", { type: "button", disabled: true, onclick: () => playSound(state.read, type.rate) }, "Play what is read");
   const view = element("div", { class: "view sound" });
   const file = fileDrop("Open a sound", "audio/*,.wav", view, open);
-  const face = (_, at) => `Sound ${at + 1}`;
-  const buttons = exampleButtons(examples, "Examples", face, ([values]) => read({ rate: type.rate, samples: Float64Array.from(values, (value) => value / 32768) }));
+  const buttons = exampleButtons(examples, ([values]) => read({ rate: type.rate, samples: Float64Array.from(values, (value) => value / 32768) }));
   view.append(wave, status, element("div", { class: "tools" }, record, play), file, problem.line, buttons ?? "");
   new ResizeObserver(draw).observe(wave);
   return { element: view, start: () => given(null), open };
