@@ -103,7 +103,8 @@ class Compiler:
         except (OSError, subprocess.TimeoutExpired) as error:
             raise TacitError(f"could not run the C compiler `{self.name}`", cause=str(error), fix=f"CC=gcc, or {INSTALL}") from error
         if done.returncode:
-            lines = [line for line in (done.stderr or done.stdout).splitlines() if line.strip()][:_ERROR_LINES]
+            lines = [line for line in (done.stderr or done.stdout).splitlines() if line.strip()]
+            lines = ([line for line in lines if "error" in line] or lines)[:_ERROR_LINES]
             raise TacitError(
                 f"expected the C compiler `{self.name}` to succeed, got exit code {done.returncode}",
                 cause="\n".join(lines) or None,
