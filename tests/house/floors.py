@@ -58,7 +58,6 @@ PACKAGES: dict[str, tuple[str, ...] | None] = {
     "onnx": ("tacit.targets.onnx",),
     "onnxruntime": ("tacit.targets.onnx",),
     "wasmtime": ("tacit.targets.wasm.execution",),
-    "wasmtime": ("tacit.targets.wasm",),
 }
 
 

@@ -22,7 +22,6 @@ EXTRAS: Mapping[str, str] = {
     "onnxruntime": "onnx",
     "ziglang": "native",
     "wasmtime": "wasm",
-    "wasmtime": "wasm",
 }
 
 
