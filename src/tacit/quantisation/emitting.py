@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -10,17 +11,26 @@ import numpy as np
 
 from tacit.ir.graph import Graph, Instruction, Matmul, Relu, View
 from tacit.ir.integer import IntegerBuffer, IntegerGraph, IntegerInstruction, IntegerMatmul, IntegerRelu, IntegerType, Requantise
-from tacit.ir.integer_ranges import LIMITS, sums
+from tacit.ir.integer_ranges import LIMITS, Sums, sums
 from tacit.quantisation import aligning
 from tacit.quantisation.constants import constants, dense_strides, is_constant
 from tacit.quantisation.formats import Format
 from tacit.quantisation.inputs import scale_of
 from tacit.quantisation.shifts import Shifts, choose_shifts
 from tacit.quantisation.splitting import best_cut, cut_factor, halves
-from tacit.quantisation.weights import FINE, Reals, Rounded, exact, nearest
+from tacit.quantisation.weights import FINE, MOST, Reals, Rounded, exact, nearest
 
 _ROUGH = 512  # part of the range of a result that its multiplier may be off by (or half a step); beyond, an instruction is cut in two
+_ROOM = float(1 << 24)  # steps of a result that a sum may reach where steps have to be made coarser
 _BIAS = 1 << 24  # what a bias may reach, so that there is room for the sum
+
+
+class TooFine(Exception):
+    """The steps of a buffer are so fine that sums measured in them need more than 32 bits; `by`: how much coarser they have to be."""
+
+    def __init__(self, buffer: str, by: float) -> None:
+        super().__init__(buffer, by)
+        self.buffer, self.by = buffer, by
 
 
 class Emitter:
@@ -32,6 +42,7 @@ class Emitter:
         self.weights: dict[str, np.ndarray] = {}
         self.instructions: list[IntegerInstruction] = []
         self._by_content: dict[tuple[str, tuple[int, ...], bytes], str] = {}
+        self._steps = MOST
         self._taken = {buffer.name for buffer in graph.buffers if buffer.kind != "weight"}
         for buffer in graph.buffers:
             if buffer.kind != "weight":
@@ -40,11 +51,19 @@ class Emitter:
                 self.buffers.append(made)
 
     def finish(self) -> IntegerGraph:
-        """Give the graph as it stands."""
-        return IntegerGraph(tuple(self.buffers), tuple(self.instructions), dict(self.weights))
+        """Give the graph as it stands, with the weights that it reads."""
+        views = [view for step in self.instructions for view in (step.requantise.multiplier, *_views(step))]
+        used = {view.buffer for view in views}
+        weights = {name: values for name, values in self.weights.items() if name in used}
+        return IntegerGraph(
+            tuple(item for item in self.buffers if item.kind != "weight" or item.name in weights), tuple(self.instructions), weights
+        )
 
     def add(self, step: Instruction) -> list[IntegerInstruction]:
-        """Append the integer form of an instruction and give it; it is several where multipliers differ too much for one shift."""
+        """Append the integer form of an instruction and give it; it is several where multipliers differ too much for one shift.
+
+        Raises: TooFine.
+        """
         made = self._relu(step) if isinstance(step, Relu) else self._matmul(step)
         self.instructions += made
         return made
@@ -112,6 +131,14 @@ class Emitter:
         return replace(view, buffer=name), scale
 
     def _matmul(self, step: Matmul) -> list[IntegerInstruction]:
+        for self._steps in (MOST, 63, 31, 15, 7, 3, 1):  # fewer where sums of 16-bit numbers would overflow
+            rough, product = self._products(step)
+            if int(self._sums(rough).partial.max()) < 1 << 30:
+                break
+        return self._requantised(rough, product, relu=step.relu)
+
+    def _products(self, step: Matmul) -> tuple[IntegerMatmul, Reals]:
+        """Give the instruction without its requantisation, and what a step of its sums is worth; extents of out, or 1."""
         axes = step.axes
         offsets = None if step.bias is None else aligning.aligned_bias(constants(step.bias, self.graph), axes)
         one = np.ones((1,) * (axes.batch + axes.rows + axes.columns + axes.inner))
@@ -123,14 +150,13 @@ class Emitter:
         b = step.b
         if is_constant(b, self.graph):
             b, scale_a, scale_b = self._constant_b(step, scale_a, offsets)
-        product = aligning.of_out(scale_a * scale_b, axes)  # what a step of the sum is worth; extents of out, or 1
+        product = aligning.of_out(scale_a * scale_b, axes)
         bias = None
         if step.bias is not None and offsets is not None:
             limit = LIMITS["int32"][1] >> 2
             integers = np.clip(np.rint(offsets / product), -limit, limit).astype(np.int32)
             bias = self.dense(step.bias.buffer, aligning.back_to_bias(integers, axes), step.bias.shape, "int32")
-        rough = IntegerMatmul(step.out, a, b, axes, Requantise(0, step.out, 0, 0, 0), bias, step.accumulate, step.source)
-        return self._requantised(rough, product, relu=step.relu)
+        return IntegerMatmul(step.out, a, b, axes, Requantise(0, step.out, 0, 0, 0), bias, step.accumulate, step.source), product
 
     def _constant_a(self, step: Matmul, other: Reals, offsets: Reals | None) -> tuple[View, Reals, Reals]:
         """Give the rounded constant `a`, its scale and what is left of the scale of `b`; with a bias the rows share one scale."""
@@ -170,11 +196,11 @@ class Emitter:
             least = found.reshape([*found.shape, *(1,) * len(inner)]) / other
             least = least.max(tuple(axis for axis in range(least.ndim) if values.shape[axis] == 1 or axis in over), keepdims=True)
         if exactly is not None:
-            fine = FINE // int(np.abs(exactly.integers).max()) or 1  # whole numbers still, in finer steps for the bias
+            fine = min(FINE, self._steps) // int(np.abs(exactly.integers).max()) or 1  # whole numbers still, in finer steps for the bias
             finer = Rounded((exactly.integers * fine).astype(np.int8), exactly.scale / fine)
             if np.all(finer.scale >= least):
                 return finer, other
-        steps = (1 if offsets is None else FINE) if single else 127
+        steps = (1 if offsets is None else min(FINE, self._steps)) if single else self._steps
         return nearest(values, over, steps=steps, least=least), other
 
     def _requantised(self, rough: IntegerInstruction, product: Reals, *, relu: bool) -> list[IntegerInstruction]:
@@ -183,15 +209,17 @@ class Emitter:
         low, high = LIMITS[out.dtype]
         accumulate = isinstance(rough, IntegerMatmul) and rough.accumulate
         factor = product / out.scale
-        ranges = {view.buffer: self._range(view) for view in _views(rough)}
         shifts = choose_shifts(
             factor,
-            sums(rough, IntegerGraph(tuple(self.buffers), (), self.weights), ranges).total,
+            self._sums(rough).total,
             levels=high - low,
             old=(low - out.zero, high - out.zero) if accumulate else None,
             most_before=0 if isinstance(rough, IntegerRelu) else 30,
             exact=bool(np.all(np.abs(factor - np.rint(factor)) < 1e-9)) and float(np.abs(factor).max()) <= 4,
         )
+        if math.isinf(shifts.error):
+            greatest = float((self._sums(rough).total.magnitude * np.abs(factor)).max())
+            raise TooFine(rough.out.buffer, greatest / _ROOM)
         if shifts.error > max(0.5, (high - low) / _ROUGH):
             cut = best_cut(np.abs(factor))
             if cut is not None:
@@ -213,6 +241,10 @@ class Emitter:
             addend=1 << shifts.after if accumulate else 0,
             old_zero=out.zero if accumulate else 0,
         )
+
+    def _sums(self, rough: IntegerInstruction) -> Sums:
+        ranges = {view.buffer: self._range(view) for view in _views(rough)}
+        return sums(rough, IntegerGraph(tuple(self.buffers), (), self.weights), ranges)
 
     def _range(self, view: View) -> tuple[int, int]:
         if view.buffer in self.weights:

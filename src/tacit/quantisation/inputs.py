@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -15,8 +15,8 @@ from tacit.quantisation.weights import Reals
 _WIDE = 4.0  # times by which the ranges of an input's elements may differ before they get their own scales
 
 
-def input_formats(graph: Graph, examples: Sequence[np.ndarray], limits: Limits) -> dict[str, Format]:
-    """Give the format of every input. examples: all that there are, since the extremes of a column may be rare."""
+def input_formats(graph: Graph, examples: Sequence[np.ndarray], limits: Limits, *, wide: Iterable[str] = ()) -> dict[str, Format]:
+    """Give the format of every input. examples: all that there are, since the extremes of a column may be rare. wide: get 16 bits."""
     narrow, found = must_be_narrow(graph), dict[str, Format]()
     for buffer, array in zip(graph.of_kind("input"), examples, strict=True):
         if buffer.dtype == "int32":
@@ -25,7 +25,9 @@ def input_formats(graph: Graph, examples: Sequence[np.ndarray], limits: Limits) 
         values = np.nan_to_num(np.asarray(array, np.float32)).reshape(len(array), -1)
         low, high = limits[buffer.name]
         least, greatest = (np.clip(end, low, high) for end in (values.min(0), values.max(0)))
-        found[buffer.name] = _whole(values) or _real(buffer, graph, least, greatest, narrow=buffer.name in narrow)
+        found[buffer.name] = _whole(values) or _real(buffer, graph, least, greatest)
+        if found[buffer.name].dtype == "int16" and found[buffer.name].scales is None and (buffer.name in narrow or buffer.name not in wide):
+            found[buffer.name] = range_format(float(min(least.min(), 0.0)), float(max(greatest.max(), 0.0)), "uint8")
     return found
 
 
@@ -37,12 +39,9 @@ def _whole(values: np.ndarray) -> Format | None:
     return Format("uint8", 1.0, 0) if least >= 0 and greatest <= 255 else Format("int16", 1.0, 0)
 
 
-def _real(buffer: Buffer, graph: Graph, least: Reals, greatest: Reals, *, narrow: bool) -> Format:
+def _real(buffer: Buffer, graph: Graph, least: Reals, greatest: Reals) -> Format:
     """Give 16 bits; one scale per place along the axis that differs most, where the readers can do with that."""
-    ends = float(min(least.min(), 0.0)), float(max(greatest.max(), 0.0))
-    if narrow:
-        return range_format(*ends, "uint8")
-    plain = range_format(*ends, "int16")
+    plain = range_format(float(min(least.min(), 0.0)), float(max(greatest.max(), 0.0)), "int16")
     sizes = np.maximum(np.abs(least), np.abs(greatest)).reshape(buffer.shape)
     best: tuple[float, tuple[float, ...]] | None = None
     for axis in range(sizes.ndim):

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from tacit.ir.graph import Graph
 from tacit.ir.integer import IntegerGraph
 from tacit.ir.integer_interpreter import IntegerInterpreter
-from tacit.quantisation.emitting import Emitter
-from tacit.quantisation.formats import choose_formats
+from tacit.quantisation.emitting import Emitter, TooFine
+from tacit.quantisation.formats import Format, choose_formats, groups
 from tacit.quantisation.inputs import input_formats
 from tacit.quantisation.normalising import constant_biases
 from tacit.quantisation.observing import FloatRun, observe, outputs
@@ -40,8 +40,8 @@ class Quantised:
 
     @property
     def wide(self) -> tuple[str, ...]:
-        """Name the buffers between instructions that needed 16 bits."""
-        return tuple(buffer.name for buffer in self.graph.of_kind("scratch") if buffer.dtype == "int16")
+        """Name the inputs and the buffers between instructions that needed 16 bits."""
+        return tuple(buffer.name for buffer in self.graph.buffers if buffer.kind in ("input", "scratch") and buffer.dtype == "int16")
 
 
 def quantise(graph: Graph, examples: Sequence[np.ndarray]) -> IntegerGraph:
@@ -65,14 +65,25 @@ def quantised(graph: Graph, examples: Sequence[np.ndarray]) -> Quantised:
     if pieces is not graph:
         graph, limits = pieces, useful_values(pieces)
         seen = observe(graph, some, limits)
-    inputs = input_formats(graph, given, limits)
-    formats = choose_formats(graph, seen, inputs)
+    formats = choose_formats(graph, seen, input_formats(graph, given, limits))
     sensitivity = output_errors(graph, formats, few)
-    formats = choose_formats(graph, seen, inputs, wide=too_narrow(sensitivity, TOLERANCE))
-    emitter = Emitter(graph, formats)
-    for step in graph.instructions:
-        emitter.add(step)
-    made = emitter.finish()
+    wide = too_narrow(sensitivity, TOLERANCE)
+    formats = choose_formats(graph, seen, input_formats(graph, given, limits, wide=wide), wide=wide)
+    made = _emitted(graph, formats)
     found = np.concatenate([values.reshape(len(few[0]), -1) for values in IntegerInterpreter(made)(few)], 1)
     error = relative_error(found, outputs(FloatRun(graph), few))
     return Quantised(made, {name: form.error for name, form in formats.items()}, sensitivity, error)
+
+
+def _emitted(graph: Graph, formats: dict[str, Format]) -> IntegerGraph:
+    """Write all instructions; make the steps of a buffer coarser where sums in them can't be had in 32 bits."""
+    while True:
+        emitter = Emitter(graph, formats)
+        try:
+            for step in graph.instructions:
+                emitter.add(step)
+        except TooFine as found:
+            group = next(group for group in groups(graph) if found.buffer in group)
+            formats = formats | {name: replace(formats[name], scale=formats[name].scale * max(2.0, found.by)) for name in group}
+        else:
+            return emitter.finish()

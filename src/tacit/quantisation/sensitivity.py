@@ -13,10 +13,11 @@ from tacit.quantisation.seen import Floats
 
 
 def output_errors(graph: Graph, formats: Mapping[str, Format], examples: Sequence[np.ndarray]) -> dict[tuple[str, ...], float]:
-    """Give for each group of 8-bit buffers the root mean square error of the outputs, relative to their spread."""
+    """Give for each input and group of buffers of 8 bits the root mean square error of the outputs, relative to their spread."""
     wanted = outputs(FloatRun(graph), examples)
     found = {}
-    for group in map(tuple, groups(graph)):
+    inputs = [[buffer.name] for buffer in graph.of_kind("input")]
+    for group in map(tuple, [*inputs, *groups(graph)]):
         if formats[group[0]].dtype == "uint8":
             run = FloatRun(graph, formats={name: formats[name] for name in group})
             found[group] = relative_error(outputs(run, examples), wanted)

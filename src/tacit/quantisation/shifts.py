@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +19,10 @@ _FINE = 1 / 16  # of a step of the result: what rounding before the multiplicati
 
 @dataclass(frozen=True, eq=False)
 class Shifts:
-    """``out = (((sum >> before) * multiplier) >> after)``; error: what rounding the multipliers costs at most, in steps of the result."""
+    """``out = (((sum >> before) * multiplier) >> after)``; error: what rounding the multipliers costs at most, in steps of the result.
+
+    The error is infinite when the sums can become so large that 32 bits don't hold them times any multiplier.
+    """
 
     before: int
     multiplier: npt.NDArray[np.int32]
@@ -35,7 +39,7 @@ def choose_shifts(
     result has. old: the range of what is added, in steps of the result. exact: factors are whole numbers and are kept so. The
     multiplier takes as many bits as fit after the least first shift whose own rounding stays below a sixteenth of a step.
     """
-    if exact:
+    if exact and _fits(np.rint(factor), total, 0, 0, old):
         return Shifts(0, np.rint(factor).astype(np.int32), 0, 0.0)
     short = _short(factor, total, levels, old, most_before)
     if short is not None:
@@ -44,17 +48,12 @@ def choose_shifts(
     before = 0
     if largest > 0:
         before = int(np.clip(np.floor(np.log2(max(_FINE / largest, 1.0))), 0, most_before))
-    after = 30
-    while True:
+    for after in range(30, -1, -1):
         multiplier = np.rint(factor * 2.0 ** (after + before))
         if _fits(multiplier, total, before, after, old):
-            break
-        if after == 0:
-            before, after = before + 1, 31
-            if before > 30:
-                break
-        after -= 1
-    return Shifts(before, multiplier.astype(np.int32), after, _error(multiplier, factor, total, levels, after + before))
+            error = _error(multiplier, factor, total, levels, after + before)
+            return Shifts(before, multiplier.astype(np.int32), after, error)
+    return Shifts(0, np.zeros(factor.shape, np.int32), 0, math.inf)
 
 
 def _error(multiplier: Reals, factor: Reals, total: Interval, levels: int, shift: int) -> float:
