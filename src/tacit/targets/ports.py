@@ -43,13 +43,19 @@ def input_ports(source: Source, entry: str = "main") -> list[Port]:
         spec = specs[number] if number < len(specs) else None
         dtype = "int32" if buffer.dtype == "int32" else "float32"
         if dtype == "int32":
-            most = sorted({int(limit) - 1 for limit in limits.get(buffer.name, ())})
-            values = f"0 to {most[0]}" if len(most) == 1 else f"0 to {', '.join(str(limit - 1) for limit in limits[buffer.name])}, in turn"
+            values = _integer_range([int(limit) for limit in limits.get(buffer.name, ())])
         else:
             known = spec is not None and spec.name.endswith("present")
             values = "1 where the number is known, else 0" if known else _RANGES[spec.dtype if spec else "float32"]
         ports.append(Port(buffer.name, dtype, buffer.shape, _axes(buffer.shape, spec), values))
     return ports
+
+
+def _integer_range(limits: list[int]) -> str:
+    if not limits or max(limits) >= 2**31:
+        return "any integer" if not limits or min(limits) >= 2**31 else f"at least 0; where they pick rows, below {min(limits)}"
+    most = [str(limit - 1) for limit in limits]
+    return f"0 to {most[0]}" if len(set(most)) == 1 else f"0 to {', '.join(most)}, in turn"
 
 
 def output_ports(source: Source, entry: str = "main") -> list[Port]:

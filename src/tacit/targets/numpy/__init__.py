@@ -1,0 +1,1 @@
+"""One readable file of Python that needs NumPy alone, and its weights."""
