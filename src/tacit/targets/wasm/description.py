@@ -56,7 +56,7 @@ def _plainly(type_: Type) -> str:
     if isinstance(type_, Product | Joint):
         return " and ".join(_plainly(part) for part in type_.parts)
     if isinstance(type_, Row):
-        return f"a row of {len(type_.columns)} columns"
+        return f"a row of {len(type_.columns)} column{'s' if len(type_.columns) > 1 else ''}"
     return "a text" if isinstance(type_, Text) else type_.describe()
 
 
