@@ -29,7 +29,7 @@ import numpy as np
 import target_subjects
 import torch
 from contestants import Contestant, Times
-from peer_runtimes import floor_model, onnx2c, ort, quantised
+from peer_runtimes import REFUSALS, floor_model, onnx2c, ort, quantised
 from target_python import MOST, python_call, title_of
 from target_subjects import Subject
 from target_wasm import wasm
@@ -154,7 +154,7 @@ def runs(path: Path, arrays: Sequence[np.ndarray], *, name: str) -> Contestant |
     try:
         contestant = ort(path, name=name)
         contestant.answer(arrays)
-    except Exception as error:  # its exceptions have no common class of their own
+    except REFUSALS as error:
         print(f"{name}: {str(error)[:200]}", file=sys.stderr)
         return None
     return contestant
@@ -169,7 +169,12 @@ def peers(subject: Subject, bench: Bench) -> tuple[list[Contestant], dict[str, A
     check(subject, ORT, ort(plain).answer(one), wanted, 1e-3)
     floats = fastest(exported, subject, bench, name=ORT)
     examples = subject.for_peer(subject.draw(CALIBRATION, 3))
-    integers = fastest(quantised(plain, examples, folder, dynamic=subject.products), subject, bench, name=ORT_INT8)
+    variants = {
+        scheme if path == plain else f"{scheme}, {title}": written
+        for title, path in exported.items()
+        for scheme, written in quantised(path, examples, folder, dynamic=subject.products).items()
+    }
+    integers = fastest(variants, subject, bench, name=ORT_INT8)
     said: dict[str, Any] = {
         "ORT variant": floats.variant,
         "ORT variants, us": floats.microseconds,
