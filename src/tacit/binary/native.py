@@ -62,12 +62,19 @@ class NativeEntry(EntryPoint):
         outputs = self._function(arrays)
         if outputs is not None:
             return outputs
-        kinds = self._function.entry.dtypes
-        with np.errstate(all="ignore"):
-            plain = [np.asarray(array).astype(kind, copy=False) for array, kind in zip(self._check(arrays), kinds, strict=True)]
-        whole = all(np.array_equal(new, old) for new, old in zip(plain, arrays, strict=True) if new.dtype == np.int32)
-        outputs = self._function(plain) if whole else None
+        plain = [_plain(array, kind) for array, kind in zip(self._check(arrays), self._function.entry.dtypes, strict=True)]
+        whole = [array for array in plain if array is not None]
+        outputs = self._function(whole) if len(whole) == len(plain) else None
         return super().__call__(arrays) if outputs is None else outputs
+
+
+def _plain(array: np.ndarray, kind: str) -> np.ndarray | None:
+    """Give an array in the dtype that the program takes, or None when that would change integers or is not a number."""
+    if array.dtype.kind not in ("iu" if kind == "int32" else "fiub"):
+        return None
+    with np.errstate(all="ignore"):
+        plain = array.astype(kind, copy=False)
+    return plain if kind == "float32" or np.array_equal(plain, array) else None
 
 
 def accelerate(binary: Binary, *, examples: int | None = None) -> Native:

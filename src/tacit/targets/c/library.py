@@ -96,9 +96,9 @@ class Function:
 
     def __call__(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray] | None:
         """Run on arrays [example, *shape] and give float32[example, *shape] per output; None for arrays that the boundary refuses."""
-        if self._single:
+        if self._single and len(arrays) == 1:
             array = arrays[0]
-            if array.__class__ is np.ndarray and array.shape == self._shape and array.dtype in self._dtypes and len(arrays) == 1:
+            if array.__class__ is np.ndarray and array.shape == self._shape and array.dtype in self._dtypes:
                 lane = self._take()
                 lane.first[...] = array
                 refused = self._one(lane.pointer)

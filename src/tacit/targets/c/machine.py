@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import platform
 import subprocess
@@ -13,9 +14,12 @@ from tacit.targets.c.isa import Isa, isa_named
 
 NATIVE = "native"
 _INFORMATION = Path("/proc/cpuinfo")
+#: ``arch_prctl(ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA)`` of x86-64 Linux.
+_ARCH_PRCTL, _REQUEST_STATE, _TILE_DATA = 158, 0x1023, 18
 _ENOUGH = 1 << 14  # bytes that hold the first processor; the kernel works out each further one when it is read
 #: Instruction set -> the features that it needs, best first; the names are those of Linux.
 _NEEDS: dict[str, frozenset[str]] = {
+    "amx": frozenset({"avx512f", "avx512bw", "avx512vl", "avx512dq", "avx512_vnni", "fma", "amx_tile", "amx_int8"}),
     "avx512vnni": frozenset({"avx512f", "avx512bw", "avx512vl", "avx512dq", "avx512_vnni", "fma"}),
     "avx512": frozenset({"avx512f", "avx512bw", "avx512vl", "avx512dq", "fma"}),
     "avx2": frozenset({"avx2", "fma"}),
@@ -52,13 +56,23 @@ def native_isa() -> Isa:
     base = base_isa(platform.machine().lower())
     if base.name != "sse2":
         return base
-    return isa_named(next(name for name, needs in _NEEDS.items() if needs <= features()))
+    # A program has to ask Linux for tiles before it runs, and generated C calls nothing; so they are taken by name only.
+    return isa_named(next(name for name, needs in _NEEDS.items() if needs <= features() and name != "amx"))
 
 
 def runs_here(isa: Isa) -> bool:
     """Tell whether code for an instruction set runs on this machine; text without flags of its own runs on any."""
     base = base_isa(platform.machine().lower())
-    return not isa.flags or (base.name == "sse2" and isa.name in _NEEDS and _NEEDS[isa.name] <= features())
+    known = base.name == "sse2" and isa.name in _NEEDS and _NEEDS[isa.name] <= features()
+    return not isa.flags or (known and (not isa.tiles or allow_tiles()))
+
+
+@cache
+def allow_tiles() -> bool:
+    """Ask Linux to let this process multiply tiles (AMX); tell whether it does. Without it the first tile ends the process."""
+    if sys.platform != "linux" or platform.machine() != "x86_64":
+        return False
+    return bool(ctypes.CDLL(None).syscall(_ARCH_PRCTL, _REQUEST_STATE, _TILE_DATA) == 0)
 
 
 def base_isa(architecture: str) -> Isa:

@@ -14,6 +14,10 @@ from tacit.targets.c.isa import Isa
 from tacit.targets.c.toolchain import LEVEL, SAME_BITS, Compiler, Machine
 from tacit.targets.target import Source
 
+_TILES = """A program asks Linux once for the tiles of AMX, as `main.c` does, before it runs this.
+
+"""
+
 
 @dataclass(frozen=True)
 class Project:
@@ -53,6 +57,7 @@ class Project:
             [
                 f"/* Run {name} once. */",
                 "#include <stdio.h>",
+                *(["#include <sys/syscall.h>", "#include <unistd.h>"] if self.isa.tiles else []),
                 f'#include "{name}.h"',
                 "",
                 "int main(void)",
@@ -60,6 +65,7 @@ class Project:
                 *declared,
                 *(f"    float output_{number}[{upper}_OUTPUT_{number}_SIZE];" for number in range(len(outputs))),
                 "",
+                *(["    syscall(SYS_arch_prctl, 0x1023, 18); /* ask Linux once for the tiles of AMX */"] if self.isa.tiles else []),
                 f"    {name}_run({given});",
                 f"    for (int i = 0; i < {upper}_OUTPUT_0_SIZE; i++)",
                 '        printf("%g\\n", (double)output_0[i]);',
@@ -159,7 +165,7 @@ library, or takes a branch that depends on data.
 | `machine.json` | what the program was made for |
 | `parity.json` | how the program was held against the interpreter of Tacit when it was built |
 
-With a compiler that knows neither `#embed` nor `.incbin`, define `TACIT_WEIGHTS_ELSEWHERE` and place the weights as the array
+{_TILES if self.isa.tiles else ""}With a compiler that knows neither `#embed` nor `.incbin`, define `TACIT_WEIGHTS_ELSEWHERE` and place the weights as the array
 `{name}_weights`, 64-byte aligned.
 """
 
