@@ -12,8 +12,9 @@ from tacit.ground.errors import ConfigError, TacitError
 from tacit.ground.files import write_atomic
 from tacit.ir.graph import Buffer
 from tacit.ir.integer import IntegerBuffer
+from tacit.targets.c.toolchain import need_compiler
 from tacit.targets.target import Options, Source
-from tacit.targets.wasm.compilation import Modules, compile_modules
+from tacit.targets.wasm.compilation import MACHINE, Modules, compile_modules
 from tacit.targets.wasm.execution import Instance
 from tacit.targets.wasm.glue import buffers, takes_integers
 from tacit.targets.wasm.page import es_module, page, template
@@ -25,11 +26,8 @@ _TOLERANCE = 1e-5  # relative; both modules sum in one order, and WebAssembly ha
 class WasmTarget:
     """WebAssembly for browsers, Node and other engines. Needs the package ziglang to write and wasmtime to run."""
 
-    def write(self, source: Source, folder: Path, options: Options) -> None:
-        """Write NAME.wasm, NAME_plain.wasm, NAME.mjs, NAME.html and README.md.
-
-        Raises: MissingPackage without zig; ConfigError for an option that has no meaning here; TacitError when the compiler fails.
-        """
+    def check(self, options: Options) -> None:
+        """Refuse options that have no meaning here, and a missing compiler. Raises: ConfigError, MissingPackage."""
         if options.triple is not None:
             raise ConfigError(
                 f"expected no triple for the target `wasm`, got `{options.triple}`", fix="leave it out; a module runs on every machine"
@@ -38,6 +36,14 @@ class WasmTarget:
             raise ConfigError(
                 f"expected no instruction set for the target `wasm`, got `{options.isa}`", fix="leave it out; it has vectors and a fallback"
             )
+        need_compiler(MACHINE)
+
+    def write(self, source: Source, folder: Path, options: Options) -> None:
+        """Write NAME.wasm, NAME_plain.wasm, NAME.mjs, NAME.html and README.md.
+
+        Raises: MissingPackage without zig; ConfigError for an option that has no meaning here; TacitError when the compiler fails.
+        """
+        self.check(options)
         modules = compile_modules(source)
         texts = {f"{source.name}.mjs": es_module(source), f"{source.name}.html": page(source, modules)}
         contents = {f"{source.name}.wasm": modules.vectors, f"{source.name}_plain.wasm": modules.plain}
@@ -45,6 +51,10 @@ class WasmTarget:
         for name, content in contents.items():
             write_atomic(folder / name, content)
         write_atomic(folder / "README.md", _readme(source, modules, {name: len(content) for name, content in contents.items()}))
+
+    def runs_on(self, source: Source, folder: Path) -> str:
+        """Say on what `run` runs."""
+        return "wasmtime, with vectors and without"
 
     def run(self, source: Source, folder: Path, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Run both modules under wasmtime and give what the one with vectors says.
