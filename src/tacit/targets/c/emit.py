@@ -21,7 +21,9 @@ from tacit.targets.c.isa import Isa
 from tacit.targets.c.layout import Layout, float_layout, integer_layout, interleaved
 from tacit.targets.c.preamble import float_preamble, top, weights_declaration
 from tacit.targets.c.tiles import integer_kernel
+from tacit.targets.c.transposing import turn_buffers
 from tacit.targets.c.weights import Blob
+from tacit.targets.c.winograd import rewrite
 from tacit.targets.target import Source
 
 MAIN = "main"
@@ -81,18 +83,22 @@ def function_name(program: str, entry: str) -> str:
 
 def _entry(program: str, name: str, graph: Graph | IntegerGraph, isa: Isa, blob: Blob) -> Entry:
     function = function_name(program, name)
+    if isinstance(graph, Graph):
+        graph = rewrite(turn_buffers(graph, isa), isa)
     plain = shadow(graph) if isinstance(graph, IntegerGraph) else graph
     layout = integer_layout(graph, isa, blob, function) if isinstance(graph, IntegerGraph) else float_layout(graph)
     kernels, calls = [], []
     lanes: set[int] = set()
     for number, instruction in enumerate(plain.instructions):
-        kernel = float_kernel(instruction, graph, isa) if isinstance(graph, Graph) else integer_kernel(graph.instructions[number], graph, isa)
+        kernel = (
+            float_kernel(instruction, graph, isa) if isinstance(graph, Graph) else integer_kernel(graph.instructions[number], graph, isa)
+        )
         lanes |= kernel.lanes
         body = "\n".join(f"  {line}" for line in kernel.lines(blob, layout.pointers))
         comment = print_instruction(instruction).replace("*/", "* /").replace("/*", "/ *")
         kernels.append(f"\n/* {comment} */\nKERNEL void {function}_{number}(unsigned char *restrict arena) {{\n{body}\n}}\n")
         calls.append(f"{function}_{number}(arena);")
-    run = _run(function, plain, layout, [*interleaved(calls, layout.fills)], flush=plain is graph)
+    run = _run(function, plain, layout, [*interleaved(calls, layout.fills)])
     text = layout.helpers + "".join(kernels) + "\n".join(run) + "\n"
     inputs, outputs = plain.of_kind("input"), plain.of_kind("output")
     return Entry(function, name, inputs, outputs, layout.arena_bytes, text, frozenset(lanes), cost(plain).macs)
@@ -105,16 +111,16 @@ def parameters(inputs: tuple[Buffer, ...], outputs: tuple[Buffer, ...]) -> list[
     return [*given, *(f"float *output_{number}" for number in range(len(outputs)))]
 
 
-def _run(function: str, graph: Graph, layout: Layout, calls: list[str], *, flush: bool) -> Iterator[str]:
+def _run(function: str, graph: Graph, layout: Layout, calls: list[str]) -> Iterator[str]:
     """Write the entry point: inputs into the arena (a NaN reads as 0), the kernels, outputs out of it."""
     inputs, outputs = graph.of_kind("input"), graph.of_kind("output")
     signature = ", ".join(parameters(inputs, outputs))
     names = ", ".join([*(f"input_{n}" for n in range(len(inputs))), *(f"output_{n}" for n in range(len(outputs)))])
     yield f"\nvoid {function}_run_in(void *memory, {signature}) {{"
     yield "  unsigned char *arena = memory;"
-    yield from ["  FLUSH_BEGIN"] if flush else []
+    yield "  FLUSH_BEGIN"
     yield from (f"  {line}" for line in [*layout.enter, *calls, *layout.leave])
-    yield from ["  FLUSH_END"] if flush else []
+    yield "  FLUSH_END"
     yield "}"
     yield "\n#if !defined(TACIT_NO_STATIC_ARENA)"
     yield "#if defined(__GNUC__)\n__attribute__((aligned(64)))\n#endif"

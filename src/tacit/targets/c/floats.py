@@ -9,9 +9,12 @@ import numpy as np
 from tacit.ir.graph import Graph, Matmul, Relu
 from tacit.targets.c.isa import Isa
 from tacit.targets.c.nests import Nest, nest_of
-from tacit.targets.c.schedule import Schedule, choose
-from tacit.targets.c.template import Kernel, Place, Tile
+from tacit.targets.c.schedule import Schedule, best, choose
+from tacit.targets.c.template import FAR, Kernel, Place, Tile, weight_elements
 from tacit.targets.c.weights import Blob, in_blocks, packed_size, values_of
+
+
+_TABLE = 64  # numbers of a constant factor that may stand in the text
 
 
 def literal_of(nest: Nest, graph: Graph, name: str) -> float | None:
@@ -27,6 +30,8 @@ def literal_of(nest: Nest, graph: Graph, name: str) -> float | None:
 class FloatKernel:
     """The arithmetic of one float32 instruction."""
 
+    weight_bytes = 4
+
     def __init__(self, instruction: Matmul | Relu, graph: Graph, isa: Isa) -> None:
         self.nest = nest_of(instruction, graph)
         self.accumulate = isinstance(instruction, Matmul) and instruction.accumulate
@@ -34,14 +39,19 @@ class FloatKernel:
         self.literals = {name: value for name in ("a", "b", "bias") if (value := literal_of(self.nest, graph, name)) is not None}
         if "a" in self.literals and ("b" in self.literals or "b" not in self.nest.operands):
             del self.literals["a"]  # of constant factors one is read
-        self.schedule: Schedule = choose(self.nest, isa, frozenset(self.literals))
-        self.depth = self.nest.depth
         self.graph = graph
+        self.table = _table_of(self.nest, graph) if not self.literals else None
+        written = choose(self.nest, isa, frozenset("b"), tiled=self.table) if self.table is not None else None
+        if written is None or not written.unrolled or written.modes["b"] != "splat":
+            self.table, written = None, None
+        self.schedule: Schedule = written or best(self.nest, isa, frozenset(self.literals))
+        self.depth = self.nest.depth
         self.places: Mapping[str, Place] = {}
+        self.far = isa.lanes >= 8 and 4 * weight_elements(graph) >= FAR
 
     def lines(self, blob: Blob, pointers: Mapping[str, str]) -> Iterator[str]:
         """Store the weights and write the body of the function."""
-        read = [name for name in self.nest.operands if name not in self.literals]
+        read = [name for name in self.nest.operands if name not in self.literals and (name != "b" or self.table is None)]
         self.places = {name: self._place(name, self.graph, blob, pointers) for name in read}
         yield from Kernel(self, [axis.extent for axis in self.nest.inner]).lines()
 
@@ -124,6 +134,9 @@ class FloatKernel:
         """Load what the tile shares once, then one multiply-add per accumulator."""
         lanes = tile.column.lanes
         fresh = first and not self._bias_first()
+        if self.table is not None:
+            yield from self._table_step(kernel, tile, fixed, fresh=fresh)
+            return
         factors = [name for name in ("b", "a") if name in self.places]
         yield "{"
         known: dict[tuple[str, tuple[int, ...], int], str] = {}
@@ -142,6 +155,39 @@ class FloatKernel:
                 target = _name(point, vector)
                 yield f"  {_multiply_add(target, read, lanes, fresh=fresh)}"
         yield "}"
+
+    def _table_step(self, kernel: Kernel, tile: Tile, fixed: Mapping[int, int], *, fresh: bool) -> Iterator[str]:
+        """Do one step with numbers that stand in the text: zeros fall away, ones are additions."""
+        lanes = tile.column.lanes
+        yield "{"
+        known: dict[tuple[tuple[int, ...], int], str] = {}
+        for point in tile.points:
+            number = self._table_number(kernel, tile, point, fixed)
+            for vector in range(tile.column.vectors):
+                target = _name(point, vector)
+                if number == 0.0:
+                    if fresh:
+                        yield f"  {target} = {_zero(lanes)};"
+                    continue
+                key = (kernel.distinct("a", tile, point), vector)
+                if key not in known:
+                    known[key] = f"a{'_'.join(map(str, [*key[0], vector]))}"
+                    yield f"  {_type(lanes)} {known[key]} = {self._load(kernel, 'a', tile, point, vector, kernel.pointer('a'), fixed)};"
+                value = known[key]
+                if fresh:
+                    yield f"  {target} = {value if number == 1.0 else f'SCALE{lanes}({value}, {_literal(number)})'};"
+                elif abs(number) == 1.0:
+                    yield f"  {target} = {'ADD' if number > 0 else 'SUB'}{lanes}({target}, {value});"
+                elif lanes == 1:
+                    yield f"  {target} += {value} * {_literal(number)};"
+                else:
+                    yield f"  {target} = MACS{lanes}({target}, {_literal(number)}, {value});"
+        yield "}"
+
+    def _table_number(self, kernel: Kernel, tile: Tile, point: tuple[int, ...], fixed: Mapping[int, int]) -> float:
+        """Give the number of the constant factor at a row of the tile and a step; loops outside the tile don't move it."""
+        at = self.nest.operands["b"].offset + kernel.offset("b", tile, point, 0, raw=True) + kernel.inner_offset("b", fixed)
+        return float(self.graph.weights[self.nest.operands["b"].buffer].reshape(-1)[at])
 
     def _load(
         self,
@@ -205,6 +251,18 @@ class FloatKernel:
         if self.schedule.modes["out"] == "gather":
             return f"SCATTER{lanes}(out_ + {at}, {self._out_stride()}, {name}, {partial or lanes});".replace("+ -", "- ")
         return f"STORE{lanes}_PART(out_ + {at}, {name}, {partial});" if partial else f"STORE{lanes}(out_ + {at}, {name});"
+
+
+def _table_of(nest: Nest, graph: Graph) -> frozenset[int] | None:
+    """Say of a small constant factor along which outer axes it moves: its numbers can stand in the text where all are in the tile."""
+    operand = nest.operands.get("b")
+    if operand is None or not operand.constant or operand.index is not None or nest.operands["a"].constant:
+        return None
+    axes = [(place, axis) for place, axis in enumerate(nest.outer) if axis.moves("b")]
+    count = nest.depth
+    for _, axis in axes:
+        count *= axis.extent
+    return frozenset(place for place, _ in axes) if count <= _TABLE else None
 
 
 def _name(point: tuple[int, ...], vector: int) -> str:

@@ -116,9 +116,23 @@ _GROUPS = {
 typedef __m512i group4_16;
 typedef __m512i group2_16;
 #define GROUP4_LOAD16(p) _mm512_loadu_si512((const void *)(p))
+#if defined(__clang__)
 #define GROUP4_UNSIGNED16(c, a, w) ((n16)_mm512_dpbusd_epi32((__m512i)(c), _mm512_set1_epi32(a), (w)))
+#else /* gcc 12 copies the sums about when it is given the intrinsic */
+INLINE n16 GROUP4_UNSIGNED16(n16 c, int32_t a, __m512i w) {
+  __asm__("vpdpbusd %2, %1, %0" : "+v"(c) : "v"(_mm512_set1_epi32(a)), "v"(w));
+  return c;
+}
+#endif
 #define GROUP2_LOAD16(p) _mm512_cvtepi8_epi16(_mm256_loadu_si256((const __m256i *)(p)))
+#if defined(__clang__)
 #define GROUP2_SIGNED16(c, a, w) ((n16)_mm512_dpwssd_epi32((__m512i)(c), _mm512_set1_epi32(a), (w)))
+#else
+INLINE n16 GROUP2_SIGNED16(n16 c, int32_t a, __m512i w) {
+  __asm__("vpdpwssd %2, %1, %0" : "+v"(c) : "v"(_mm512_set1_epi32(a)), "v"(w));
+  return c;
+}
+#endif
 /* Four rows of sixteen sums become bytes at once: 16-bit numbers, multiplied and rounded by one instruction. */
 #define SHORT16(m) _mm512_packs_epi32((m), (m))
 #define TURN16 _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15)

@@ -17,8 +17,8 @@ import numpy.typing as npt
 from tacit.ir.integer import IntegerBuffer, IntegerGraph, IntegerMatmul, IntegerRelu, Requantise
 from tacit.targets.c.isa import Isa
 from tacit.targets.c.nests import Axis, Nest, nest_of
-from tacit.targets.c.schedule import Schedule, candidates, choose
-from tacit.targets.c.template import Kernel, Place, Tile
+from tacit.targets.c.schedule import Schedule, best, candidates
+from tacit.targets.c.template import FAR, Kernel, Place, Tile, weight_elements
 from tacit.targets.c.weights import Blob, in_blocks, packed_size, values_of
 
 _WIDE = 2.5  # cycles of a widened product for one of a group: widening, a slower multiplication
@@ -34,6 +34,8 @@ BYTES = {"uint8_t": 1, "int8_t": 1, "int16_t": 2, "int32_t": 4}
 
 class IntegerKernel:
     """The arithmetic of one integer instruction."""
+
+    weight_bytes = 1
 
     def __init__(self, instruction: IntegerMatmul | IntegerRelu, graph: IntegerGraph, isa: Isa, short: bool = False) -> None:
         self.graph, self.isa = graph, isa
@@ -57,6 +59,7 @@ class IntegerKernel:
         self.fused = self.group > 1
         self.short = short and self.out.dtype == "uint8" and stored_as(self.out, isa) == "uint8_t" and isa.lanes == 16
         self.places: Mapping[str, Place] = {}
+        self.far = self.fused and isa.lanes >= 8 and weight_elements(graph) >= FAR
 
     # --- what is computed -----------------------------------------------------------------------------------------
 
@@ -94,7 +97,7 @@ class IntegerKernel:
 
     def _chosen(self, nest: Nest) -> tuple[int, Nest, Schedule]:
         """Choose between groups of bytes and widened numbers."""
-        wide = choose(nest, self.isa, frozenset(self.literals))
+        wide = best(nest, self.isa, frozenset(self.literals))
         grouped = self._grouped(nest)
         if grouped is not None:
             group, in_groups = grouped
@@ -105,9 +108,9 @@ class IntegerKernel:
                 and candidate.modes["b"] == "packed"
                 and all(column.lanes == self.isa.lanes for column in candidate.columns)
             ]
-            best = min(fitting, key=lambda candidate: candidate.cycles, default=None)
-            if best is not None and best.cycles < wide.cycles * _WIDE:
-                return group, in_groups, best
+            found = min(fitting, key=lambda candidate: candidate.cycles, default=None)
+            if found is not None and found.cycles < wide.cycles * _WIDE:
+                return group, in_groups, found
         return 1, nest, wide
 
     def _grouped(self, nest: Nest) -> tuple[int, Nest] | None:
@@ -332,7 +335,10 @@ class IntegerKernel:
         lanes = tile.column.lanes
         if not self.short or partial or lanes != 16 or self.schedule.modes["out"] != "vector" or not self._old_is_plain():
             return False
-        return len(tile.points) >= 4 and len({kernel.distinct("multiplier", tile, point) for point in tile.points} if "multiplier" in self.places else {0}) == 1
+        return (
+            len(tile.points) >= 4
+            and len({kernel.distinct("multiplier", tile, point) for point in tile.points} if "multiplier" in self.places else {0}) == 1
+        )
 
     def _old_is_plain(self) -> bool:
         return not self.accumulate or self.rule.addend == 1 << self.rule.after

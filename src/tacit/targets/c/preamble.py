@@ -14,10 +14,12 @@ _TOP = """
 #endif
 #define INLINE static inline __attribute__((always_inline, unused))
 #define COPY(to, from, bytes) __builtin_memcpy((to), (from), (bytes))
+#define PREFETCH(p) __builtin_prefetch((p), 0, 2)
 #else
 #define ALIAS
 #define KERNEL static
 #define INLINE static inline
+#define PREFETCH(p)
 static void COPY(void *to, const void *from, unsigned long bytes) {
   for (unsigned long i = 0; i < bytes; i++) ((unsigned char *)to)[i] = ((const unsigned char *)from)[i];
 }
@@ -28,6 +30,7 @@ _FLOAT_SCALAR = """
 typedef float ALIAS real;
 #define SCALE1(c, s) ((c) * (s))
 #define ADD1(c, d) ((c) + (d))
+#define SUB1(c, d) ((c) - (d))
 #define RELU1(c) ((c) > 0.0f ? (c) : 0.0f)
 """
 
@@ -41,6 +44,7 @@ typedef int32_t m{lanes} __attribute__((vector_size({bytes}), aligned(4), may_al
 #define STORE{lanes}(p, c) (*(v{lanes} *)(p) = (c))
 #define SPLAT{lanes}(s) ((v{lanes}){{0}} + (s))
 #define ADD{lanes}(c, d) ((c) + (d))
+#define SUB{lanes}(c, d) ((c) - (d))
 #define SCALE{lanes}(c, s) ((c) * (s))
 #define MULS{lanes}(s, w) ((s) * (w))
 #define MULV{lanes}(x, w) ((x) * (w))
@@ -68,6 +72,7 @@ static const v{lanes} ZERO{lanes} = {{{{0}}}};
 INLINE v{lanes} LOAD{lanes}(const real *p) {{ EACH{lanes}(p[i]) }}
 INLINE v{lanes} SPLAT{lanes}(float s) {{ EACH{lanes}(s) }}
 INLINE v{lanes} ADD{lanes}(v{lanes} c, v{lanes} d) {{ EACH{lanes}(c.e[i] + d.e[i]) }}
+INLINE v{lanes} SUB{lanes}(v{lanes} c, v{lanes} d) {{ EACH{lanes}(c.e[i] - d.e[i]) }}
 INLINE v{lanes} SCALE{lanes}(v{lanes} c, float s) {{ EACH{lanes}(c.e[i] * s) }}
 INLINE v{lanes} MULS{lanes}(float s, v{lanes} w) {{ EACH{lanes}(s * w.e[i]) }}
 INLINE v{lanes} MULV{lanes}(v{lanes} x, v{lanes} w) {{ EACH{lanes}(x.e[i] * w.e[i]) }}
@@ -106,7 +111,7 @@ def float_preamble(lanes: list[int]) -> str:
 
 def top() -> str:
     """Give what both arithmetics need."""
-    return _TOP
+    return _TOP + FLUSH
 
 
 def weights_declaration(name: str, size: int) -> str:

@@ -56,9 +56,25 @@ class Schedule:
     cycles: float
 
 
-def choose(nest: Nest, isa: Isa, literals: frozenset[str]) -> Schedule:
-    """Give the schedule with the least estimate; `literals` are operands that are written as a number into the text."""
-    return min(candidates(nest, isa, literals), key=lambda candidate: candidate.cycles)
+def choose(nest: Nest, isa: Isa, literals: frozenset[str], *, tiled: frozenset[int] = frozenset()) -> Schedule | None:
+    """Give the schedule with the least estimate, or None when none fits.
+
+    literals: operands that are written as numbers into the text. tiled: outer axes that have to lie in the tile as a whole.
+    """
+    fitting = (
+        candidate
+        for candidate in candidates(nest, isa, literals)
+        if all(place in candidate.tiles and len(candidate.tiles[place]) == 1 and candidate.tiles[place][0].count == 1 for place in tiled)
+    )
+    return min(fitting, key=lambda candidate: candidate.cycles, default=None)
+
+
+def best(nest: Nest, isa: Isa, literals: frozenset[str]) -> Schedule:
+    """Give the schedule with the least estimate; there always is one, of scalar code."""
+    found = choose(nest, isa, literals)
+    if found is None:
+        raise ValueError("expected a schedule for every nest")
+    return found
 
 
 def candidates(nest: Nest, isa: Isa, literals: frozenset[str]) -> Iterator[Schedule]:
@@ -204,7 +220,8 @@ def _tile_cycles(
             each = 1.6
         return count * each
 
-    step = max(held / 2, (loads("a") + loads("b")) / 2, _LATENCY if nest.depth > 4 else 1.0)
+    read = loads("a") + loads("b")
+    step = max(held / 2, read / 2, _LATENCY if nest.depth > 4 else 1.0) + 0.08 * read
     store = column.lanes * 1.5 if modes["out"] == "gather" else 1.0
     return step, 6.0 + held * (1.0 + store) + 3.0 * len(nest.inner)
 

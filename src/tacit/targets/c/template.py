@@ -8,13 +8,21 @@ epilogue does with an accumulator is the business of an `Arithmetic`.
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from tacit.ir.graph import Graph
+from tacit.ir.integer import IntegerGraph
 from tacit.targets.c.nests import INDEX, Nest
 from tacit.targets.c.schedule import Schedule, Segment
 from tacit.targets.c.weights import block_start
+
+
+def weight_elements(graph: Graph | IntegerGraph) -> int:
+    """Count the weights of a program."""
+    return sum(buffer.size for buffer in graph.of_kind("weight"))
 
 
 @dataclass(frozen=True)
@@ -47,8 +55,15 @@ class Tile:
         return list(itertools.product(*(range(size) for _, size in self.rows)))
 
 
+FAR = 3 << 19  # bytes of weights of a whole program, from which on they are asked for ahead
+_LINE = 64  # bytes that come from memory together
+
+
 class Arithmetic(Protocol):
-    """What a kernel computes with."""
+    """What a kernel computes with. far: its weights do not stay near the core. weight_bytes: of one packed weight."""
+
+    far: bool
+    weight_bytes: int
 
     nest: Nest
     schedule: Schedule
@@ -71,6 +86,7 @@ class Kernel:
     def __init__(self, arithmetic: Arithmetic, extents: list[int]) -> None:
         self.arithmetic, self.nest, self.schedule = arithmetic, arithmetic.nest, arithmetic.schedule
         self.inner = extents  # of the inner loops, in steps
+        self.lines_ahead = 0
 
     # --- addresses ------------------------------------------------------------------------------------------------
 
@@ -112,8 +128,10 @@ class Kernel:
         place = self.arithmetic.places[name]
         return place.strides.get(axis, 0) if place.packed else self.nest.outer[axis].stride(name)
 
-    def offset(self, name: str, tile: Tile, point: tuple[int, ...], vector: int) -> int:
-        """Give the elements from the pointer of the tile to one of its vectors."""
+    def offset(self, name: str, tile: Tile, point: tuple[int, ...], vector: int, *, raw: bool = False) -> int:
+        """Give the elements from the pointer of the tile to one of its vectors. raw: of an operand that has no place of its own."""
+        if raw:
+            return sum(at * self.nest.outer[axis].stride(name) for (axis, _), at in zip(tile.rows, point, strict=True))
         total = sum(at * self._stride(name, axis) for (axis, _), at in zip(tile.rows, point, strict=True))
         if self.arithmetic.places[name].packed:
             return total + vector * tile.column.lanes * self.arithmetic.places[name].packed if self._spread(name) else total
@@ -174,9 +192,35 @@ class Kernel:
                 yield f"const int32_t *{name}_ints = {self._ints(name, tile, segments)};"
             row = f" + {self._row(name, -1)}" if place.ints and name not in ("a", "b") else ""
             yield f"{constant}{place.type} *{name}_ = {self.base(name, tile, segments)}{row};"
+        ahead = self._ahead(tile, segments)
+        if ahead:
+            yield f"const char *ahead = {ahead};"
         yield from self.arithmetic.begin(self, tile)
         yield from self._inner(tile)
         yield from self.arithmetic.end(self, tile)
+
+    def _ahead(self, tile: Tile, segments: Mapping[int, Segment]) -> str:
+        """Give the place from which a tile asks for its share of the weights of the next block of columns, or nothing.
+
+        While the rows of the image go by, the weights that all of them need next come nearer, line by line.
+        """
+        self.lines_ahead = 0
+        if not self.arithmetic.far or not self._spread("b") or self.schedule.unrolled or not self.inner:
+            return ""
+        rows = [axis for axis in range(len(self.nest.outer)) if axis != self.schedule.vector and not self.nest.outer[axis].moves("b")]
+        counts = {axis: segments[axis].count if axis in segments else self.nest.outer[axis].extent for axis in rows}
+        if math.prod(counts.values()) < 2:
+            return ""  # each weight is used once, in the order in which it lies
+        place = self.arithmetic.places["b"]
+        block = tile.column.vectors * tile.column.lanes * self.arithmetic.depth * place.packed * self.arithmetic.weight_bytes
+        steps = self.arithmetic.depth // self.schedule.steps
+        self.lines_ahead = -(-block // (_LINE * steps * math.prod(counts.values())))
+        terms, reach = [f"(const char *)b_ + {block}"], self.lines_ahead * _LINE * steps
+        for axis in reversed(rows):
+            if counts[axis] > 1:
+                terms.append(f"i{axis} * {reach}")
+            reach *= counts[axis]
+        return " + ".join(terms)
 
     def _ints(self, name: str, tile: Tile, segments: Mapping[int, Segment]) -> str:
         terms = [self.arithmetic.places[name].ints]
@@ -226,9 +270,13 @@ class Kernel:
                 if place.ints:
                     terms.append(self._row(name, last))
                 yield f"const {place.type} *{name}k = {' + '.join(terms).replace('+ -', '- ')};"
+        for line in range(self.lines_ahead):
+            yield f"PREFETCH(ahead + {line * _LINE});"
         for step in range(steps):
             yield from self.arithmetic.step(self, tile, {last: step}, step, first=False)
         yield from advance
+        if self.lines_ahead:
+            yield f"ahead += {self.lines_ahead * _LINE};"
 
     def _row(self, name: str, last: int) -> str:
         """Write how far an index moves an operand."""
