@@ -39,8 +39,17 @@ def choose_formats(graph: Graph, seen: Mapping[str, Seen], inputs: Mapping[str, 
     for group in groups(graph):
         members = [name for name in group if name in seen and name not in inputs]
         dtype: IntegerType = "int16" if chosen & set(group) and not narrow & set(group) else "uint8"
-        formats |= _group_formats([(graph.buffer(name), seen[name]) for name in members], dtype)
+        formats |= _group_formats([(graph.buffer(name), seen[name]) for name in members], dtype, right_factors(graph))
     return formats
+
+
+def right_factors(graph: Graph) -> set[str]:
+    """Give the buffers that are the right factor of a product of activations.
+
+    With their zero in the middle of the bytes they are signed numbers of 8 bits, which is what processors multiply unsigned ones by.
+    """
+    steps = [step for step in graph.instructions if isinstance(step, Matmul) and step.axes.inner]
+    return {step.b.buffer for step in steps if not any(graph.buffer(view.buffer).kind == "weight" for view in (step.a, step.b))}
 
 
 def must_be_narrow(graph: Graph) -> set[str]:
@@ -65,7 +74,8 @@ def groups(graph: Graph) -> list[list[str]]:
 
     for step in graph.instructions:
         source = copied(step, graph)
-        if source is not None and source.buffer in leader:
+        joined = [] if source is None else [source.buffer, step.out.buffer]
+        if all(graph.buffer(name).kind == "scratch" for name in joined) and source is not None:  # outputs have 16 bits of their own
             leader[find(source.buffer)] = find(step.out.buffer)
     found: dict[str, list[str]] = {}
     for name in leader:
@@ -88,7 +98,7 @@ def copied(step: Instruction, graph: Graph) -> View | None:
     return None
 
 
-def _group_formats(members: list[tuple[Buffer, Seen]], dtype: IntegerType) -> dict[str, Format]:
+def _group_formats(members: list[tuple[Buffer, Seen]], dtype: IntegerType, centred: set[str]) -> dict[str, Format]:
     if not members:
         return {}
     samples = {buffer.name: found.values.astype(np.float64) for buffer, found in members}
@@ -96,6 +106,8 @@ def _group_formats(members: list[tuple[Buffer, Seen]], dtype: IntegerType) -> di
     best: tuple[float, dict[str, Format]] | None = None
     for part in _SHRINK if dtype == "uint8" else (1.0,):
         ends = {buffer.name: (min(found.low, 0.0) * part, max(found.high, 0.0) * part) for buffer, found in members}
+        if dtype == "uint8":
+            ends |= {name: _centred(low, high) for name, (low, high) in ends.items() if name in centred and low < 0.0}
         scale = max(_scale(low, high, dtype) for low, high in ends.values())
         formats = {name: _placed(low, high, scale, dtype) for name, (low, high) in ends.items()}
         error = sum(_squared_error(samples[name], form) for name, form in formats.items())
@@ -103,6 +115,12 @@ def _group_formats(members: list[tuple[Buffer, Seen]], dtype: IntegerType) -> di
             best = (error, formats)
     error, formats = best if best is not None else (0.0, {})
     return {name: replace(form, error=float(np.sqrt(error / power))) for name, form in formats.items()}
+
+
+def _centred(low: float, high: float) -> tuple[float, float]:
+    """Widen a range so that its zero is 128."""
+    most = max(-low / 128.0, high / 127.0)
+    return -128.0 * most, 127.0 * most
 
 
 def _scale(low: float, high: float, dtype: IntegerType) -> float:

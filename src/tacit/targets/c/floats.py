@@ -99,6 +99,14 @@ class FloatKernel:
             reach *= self.nest.outer[place].extent
         return Place(f"(const real *)(weights + {blob.add(packed)})", "real", strides, packed=1)
 
+    def around(self) -> list[int]:
+        """Nothing has to be laid out first."""
+        return []
+
+    def prologue(self) -> Iterator[str]:
+        """Nothing has to be laid out first."""
+        yield from ()
+
     # --- text -----------------------------------------------------------------------------------------------------
 
     def begin(self, kernel: Kernel, tile: Tile) -> Iterator[str]:

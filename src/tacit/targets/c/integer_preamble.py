@@ -81,8 +81,7 @@ _STORED = """
 /* {kind} in memory, 32 bits in vectors of {lanes} */
 #if defined(__GNUC__)
 typedef {kind} {kind}_{lanes} __attribute__((vector_size({bytes}), aligned({size}), may_alias));
-#define WIDEN{lanes}_{kind}(p) __builtin_convertvector(*(const {kind}_{lanes} *)(p), n{lanes})
-#define NARROW{lanes}_{kind}(p, x) (*({kind}_{lanes} *)(p) = __builtin_convertvector((x), {kind}_{lanes}))
+{moves}
 INLINE n{lanes} WIDEN{lanes}_{kind}_PART(const {kind} *p, int n) {{
   {kind}_{lanes} part = {{0}};
   COPY(&part, p, {size} * (unsigned)n);
@@ -109,6 +108,38 @@ INLINE void NARROW{lanes}_{kind}_PART({kind} *p, n{lanes} x, int n) {{ INT_SCATT
 INLINE void NARROW{lanes}_{kind}({kind} *p, n{lanes} x) {{ INT_SCATTER{lanes}_{kind}(p, 1, x, {lanes}); }}
 #endif
 """
+
+_MOVES = """#define WIDEN{lanes}_{kind}(p) __builtin_convertvector(*(const {kind}_{lanes} *)(p), n{lanes})
+#define NARROW{lanes}_{kind}(p, x) (*({kind}_{lanes} *)(p) = __builtin_convertvector((x), {kind}_{lanes}))"""
+_HALF = "_mm_packs_epi32(_mm256_castsi256_si128((__m256i)(x)), _mm256_extracti128_si256((__m256i)(x), 1))"
+#: (instruction set, lanes, type in memory) -> how to read it, how to write it. gcc 12 goes one by one where it is left to it.
+_FAST_MOVES = {
+    ("avx512", 16, "uint8_t"): (
+        "_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)(p)))",
+        "_mm_storeu_si128((__m128i *)(p), _mm512_cvtepi32_epi8((__m512i)(x)))",
+    ),
+    ("avx512", 16, "int8_t"): (
+        "_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)(p)))",
+        "_mm_storeu_si128((__m128i *)(p), _mm512_cvtepi32_epi8((__m512i)(x)))",
+    ),
+    ("avx512", 16, "int16_t"): (
+        "_mm512_cvtepi16_epi32(_mm256_loadu_si256((const __m256i *)(p)))",
+        "_mm256_storeu_si256((__m256i *)(p), _mm512_cvtepi32_epi16((__m512i)(x)))",
+    ),
+    ("avx512", 8, "uint8_t"): (
+        "_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)(p)))",
+        "_mm_storel_epi64((__m128i *)(p), _mm256_cvtepi32_epi8((__m256i)(x)))",
+    ),
+    ("avx2", 8, "uint8_t"): (
+        "_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)(p)))",
+        f"_mm_storel_epi64((__m128i *)(p), _mm_packus_epi16({_HALF}, {_HALF}))",
+    ),
+    ("avx2", 8, "int8_t"): (
+        "_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)(p)))",
+        f"_mm_storel_epi64((__m128i *)(p), _mm_packs_epi16({_HALF}, {_HALF}))",
+    ),
+    ("avx2", 8, "int16_t"): ("_mm256_cvtepi16_epi32(_mm_loadu_si128((const __m128i *)(p)))", f"_mm_storeu_si128((__m128i *)(p), {_HALF})"),
+}
 
 #: Instruction set -> sums of products of groups: of four bytes, or of two numbers of 16 bits with weights widened on the way.
 _GROUPS = {
@@ -224,6 +255,11 @@ def integer_preamble(isa: str, lanes: list[int]) -> str:
         clip = _CLIPS.get((clips, count), _CLIP.format(lanes=count))
         parts.append(_VECTOR.format(lanes=count, bytes=4 * count, clip=clip))
         for kind, size in _SIZES.items():
-            parts.append(_STORED.format(kind=kind, lanes=count, size=size, bytes=size * count))
+            fast = _FAST_MOVES.get((clips, count, kind))
+            moves = _MOVES.format(kind=kind, lanes=count)
+            if fast is not None:
+                read, write = fast
+                moves = f"#define WIDEN{count}_{kind}(p) ((n{count}){read})\n#define NARROW{count}_{kind}(p, x) {write}"
+            parts.append(_STORED.format(kind=kind, lanes=count, size=size, bytes=size * count, moves=moves))
     parts.append(_GROUPS.get(base, ""))
     return "".join(parts)

@@ -18,6 +18,7 @@ from tacit.ir.integer import IntegerBuffer, IntegerGraph, IntegerMatmul, Integer
 from tacit.targets.c.isa import Isa
 from tacit.targets.c.nests import Axis, Nest, nest_of
 from tacit.targets.c.schedule import Schedule, best, candidates
+from tacit.targets.c.staging import CORRECTIONS, MOST, PANEL, panel_text
 from tacit.targets.c.template import FAR, Kernel, Place, Tile, weight_elements
 from tacit.targets.c.weights import Blob, in_blocks, packed_size, values_of
 
@@ -52,7 +53,7 @@ class IntegerKernel:
         operands = {name: operand for name, operand in plain.operands.items() if name != "bias"}
         if self.folded:
             operands["bias"] = plain.operands["out"]  # stands for the folded one; its strides are its own
-        self.plain = plain
+        self.plain, self.met = plain, False
         nest = replace(plain, operands=operands)
         self.group, self.nest, self.schedule = self._chosen(self._with_bias(nest))
         self.depth = self.nest.depth
@@ -98,20 +99,73 @@ class IntegerKernel:
     def _chosen(self, nest: Nest) -> tuple[int, Nest, Schedule]:
         """Choose between groups of bytes and widened numbers."""
         wide = best(nest, self.isa, frozenset(self.literals))
-        grouped = self._grouped(nest)
+        grouped = self._grouped(nest) or self._meeting(nest)
         if grouped is not None:
             group, in_groups = grouped
+            loops = {place for place, axis in enumerate(nest.outer) if self._is_met(nest) and axis.moves("a") and axis.moves("b")}
             fitting = [
                 candidate
                 for candidate in candidates(in_groups, self.isa, frozenset(self.literals))
                 if candidate.modes["a"] == "splat"
                 and candidate.modes["b"] == "packed"
                 and all(column.lanes == self.isa.lanes for column in candidate.columns)
+                and not loops & set(candidate.tiles)
             ]
             found = min(fitting, key=lambda candidate: candidate.cycles, default=None)
             if found is not None and found.cycles < wide.cycles * _WIDE:
+                self.met = self._is_met(nest)
                 return group, in_groups, found
         return 1, nest, wide
+
+    def _is_met(self, nest: Nest) -> bool:
+        return self.subtracts and "b" in nest.operands
+
+    def _meeting(self, nest: Nest) -> tuple[int, Nest] | None:
+        """Give the nest in groups of a product of activations, whose right factor is laid out on the way; see `staging`."""
+        a, b = nest.operands["a"], nest.operands.get("b")
+        if b is None or self.isa.group != 4 or not self.subtracts or "bias" in self.plain.operands or len(nest.inner) != 1:
+            return None
+        stored = [stored_as(self.graph.buffer(operand.buffer), self.isa) for operand in (a, b)]
+        columns = [place for place, axis in enumerate(nest.outer) if axis.moves("b") and not axis.moves("a")]
+        last = nest.inner[0]
+        if stored != ["uint8_t"] * 2 or self.zeros["b"] != 128 or len(columns) != 1 or last.stride("a") != 1 or a.index or b.index:
+            return None
+        groups = -(-last.extent // 4)
+        if 4 * (groups + 15) * (nest.outer[columns[0]].extent + 15) > MOST:
+            return None
+        outer = [
+            Axis(
+                axis.extent,
+                {**{name: stride for name, stride in axis.strides.items() if name != "bias"}, **({"bias": 1} if place in columns else {})},
+            )
+            for place, axis in enumerate(nest.outer)
+        ]
+        operands = {**nest.operands, "b": replace(b, constant=True), "bias": replace(nest.operands["out"], constant=True)}
+        strides = {name: stride * 4 for name, stride in last.strides.items()}
+        return 4, replace(nest, outer=tuple(outer), inner=(Axis(groups, strides),), operands=operands)
+
+    def around(self) -> list[int]:
+        """Give the outer axes whose loops stand around the laying out of a factor."""
+        return [place for place, axis in enumerate(self.nest.outer) if self.met and axis.moves("b") and place != self.schedule.vector]
+
+    def prologue(self) -> Iterator[str]:
+        """Lay a factor of activations out as the machine multiplies it."""
+        vector = self.schedule.vector
+        if not self.met or vector is None:
+            return
+        terms = [self.factor]
+        terms += [f"i{place} * {self.nest.outer[place].stride('b')}" for place in self.around() if self.nest.outer[place].extent > 1]
+        half = (1 << self.rule.before) >> 1
+        yield from panel_text(
+            self.plain,
+            self.schedule.columns,
+            vector,
+            steps=self.nest.inner[0].extent,
+            depth=self.plain.depth,
+            pointer=" + ".join(terms),
+            zero=self.zeros["a"],
+            half=half,
+        )
 
     def _grouped(self, nest: Nest) -> tuple[int, Nest] | None:
         """Give the nest whose innermost axis goes in groups, where there is such an instruction for these operands."""
@@ -145,6 +199,11 @@ class IntegerKernel:
     def _places(self, graph: IntegerGraph, blob: Blob, pointers: Mapping[str, str]) -> Iterator[tuple[str, Place]]:
         for name, operand in self.nest.operands.items():
             if name in self.literals:
+                continue
+            if self.met and name in ("b", "bias"):
+                if name == "b":
+                    self.factor = f"({pointers[operand.buffer]} + {operand.offset})"
+                yield name, Place(PANEL, "int8_t", packed=4) if name == "b" else Place(CORRECTIONS, "int32_t", packed=1)
                 continue
             if name == "bias":
                 yield name, self._constant(name, self._bias_values(), "int32_t", blob)
@@ -221,7 +280,7 @@ class IntegerKernel:
         for point in tile.points:
             for vector in range(tile.column.vectors):
                 start = "0" if lanes == 1 else f"INT_ZERO{lanes}"
-                if self.folded:
+                if "bias" in self.places:
                     start = self._constant_load(kernel, "bias", tile, point, vector)
                 yield f"{_type(lanes)} {_name(point, vector)} = {start};"
 

@@ -70,6 +70,12 @@ class Arithmetic(Protocol):
     places: Mapping[str, Place]
     depth: int  # steps of the inner loops in all (for packed weights)
 
+    def around(self) -> list[int]:
+        """Give the outer axes whose loops stand around everything, the prologue included."""
+
+    def prologue(self) -> Iterator[str]:
+        """Do what has to be done before the loops over columns and rows."""
+
     def begin(self, kernel: Kernel, tile: Tile) -> Iterator[str]:
         """Declare the accumulators with their first values."""
 
@@ -157,32 +163,39 @@ class Kernel:
     def lines(self) -> Iterator[str]:
         """Write the body of the function."""
         schedule = self.schedule
+        around = self.arithmetic.around()
+        if around:
+            yield from self.opened([(f"i{axis}", self.nest.outer[axis].extent) for axis in around])
+        yield from self.arithmetic.prologue()
         tiled = list(schedule.tiles)
         for number, column in enumerate(schedule.columns):
             for segments in itertools.product(*schedule.tiles.values()):
                 chosen = dict(zip(tiled, segments, strict=True))
                 tile = Tile(column, number, tuple((axis, segment.width) for axis, segment in chosen.items()))
-                yield from self._outer(tile, chosen)
+                yield from self._outer(tile, chosen, around)
+        if around:
+            yield "}"
 
-    def _outer(self, tile: Tile, segments: Mapping[int, Segment]) -> Iterator[str]:
+    def opened(self, loops: list[tuple[str, int]]) -> Iterator[str]:
+        """Open loops, and a block within the last of them."""
+        for variable, count in loops:
+            if count > 1:
+                yield f"for (int {variable} = 0; {variable} < {count}; {variable}++)"
+        yield "{"
+
+    def _outer(self, tile: Tile, segments: Mapping[int, Segment], around: list[int]) -> Iterator[str]:
         nest, schedule = self.nest, self.schedule
-        order = [axis for axis in range(len(nest.outer)) if axis != schedule.vector]
+        order = [axis for axis in range(len(nest.outer)) if axis != schedule.vector and axis not in around]
         early = [axis for axis in order if axis not in segments and "b" in nest.operands and nest.outer[axis].moves("b")]
         loops = [(f"i{axis}", nest.outer[axis].extent) for axis in early]
         loops.append(("v", tile.column.count))
         loops += [
             (f"i{axis}", segments[axis].count if axis in segments else nest.outer[axis].extent) for axis in order if axis not in early
         ]
-        body = list(self._tile(tile, segments))
-        opened = [(variable, count) for variable, count in loops if count > 1]
-        for depth, (variable, count) in enumerate(opened):
-            yield f"{'  ' * depth}for (int {variable} = 0; {variable} < {count}; {variable}++)" + (" {" if depth == len(opened) - 1 else "")
-        indent = "  " * max(1, len(opened))
-        if not opened:
-            yield "{"
-        for line in body:
-            yield indent + line
-        yield "  " * max(0, len(opened) - 1) + "}"
+        yield from self.opened(loops)
+        for line in self._tile(tile, segments):
+            yield "  " + line
+        yield "}"
 
     def _tile(self, tile: Tile, segments: Mapping[int, Segment]) -> Iterator[str]:
         places = self.arithmetic.places

@@ -125,9 +125,14 @@ class TileKernel(IntegerKernel):
         kernel = Kernel(self, [axis.extent for axis in self.nest.inner])
         most = max(column.vectors for column in self.schedule.columns) * self.walk.across
         yield f"int32_t sums[{most * 256}] __attribute__((aligned(64)));"
+        if self.around():
+            yield from kernel.opened([(f"i{axis}", self.nest.outer[axis].extent) for axis in self.around()])
+        yield from self.prologue()
         for number, column in enumerate(self.schedule.columns):
             for rows in row_segments(self.nest.outer[self.walk.rows].extent, self.walk.size):
                 yield from self._part(kernel, Tile(column, number, ()), rows, blob)
+        if self.around():
+            yield "}"
         yield "_tile_release();"
 
     def _part(self, kernel: Kernel, tile: Tile, rows: Segment, blob: Blob) -> Iterator[str]:
@@ -139,7 +144,7 @@ class TileKernel(IntegerKernel):
         segments = {walk.rows: Segment(rows.start, rows.width * tiles_of_rows, rows.count // tiles_of_rows)}
         loops = [("v", tile.column.count)]
         for place, axis in enumerate(nest.outer):
-            if place == walk.vector:
+            if place == walk.vector or place in self.around():
                 continue
             count = axis.extent
             if place == walk.rows:
@@ -216,7 +221,7 @@ class TileKernel(IntegerKernel):
         yield from self._end(kernel, tile, rows, across)
 
     def _first(self, kernel: Kernel, register: int, vector: int) -> Iterator[str]:
-        if not self.folded:
+        if "bias" not in self.places:
             yield f"_tile_zero({register});"
         elif self.schedule.modes["bias"] == "packed":
             yield f"_tile_loadd({register}, bias_ + {16 * vector}, 0);"
