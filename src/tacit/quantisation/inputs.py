@@ -26,7 +26,7 @@ def input_formats(graph: Graph, examples: Sequence[np.ndarray], limits: Limits, 
         low, high = limits[buffer.name]
         least, greatest = (np.clip(end, low, high) for end in (values.min(0), values.max(0)))
         found[buffer.name] = _whole(values) or _real(buffer, graph, least, greatest)
-        if found[buffer.name].dtype == "int16" and found[buffer.name].scales is None and (buffer.name in narrow or buffer.name not in wide):
+        if found[buffer.name].dtype == "int16" and (buffer.name in narrow or buffer.name not in wide):
             found[buffer.name] = range_format(float(min(least.min(), 0.0)), float(max(greatest.max(), 0.0)), "uint8")
     return found
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 Reals = npt.NDArray[np.float64]
 MOST = 127
 FINE = 64  # what 1 becomes where the bias needs finer steps than the other operand has
-_RATIO = 256.0  # of the scales of two columns: a column that is smaller still is less than a step of the result
+RATIO = 256.0  # of the scales of two columns: a column that is smaller still is less than a step of the result
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +45,6 @@ def nearest(values: Reals, over: tuple[int, ...], *, steps: int = MOST, least: R
     """
     scale = np.abs(values).max(over, keepdims=True) / steps
     largest = float(scale.max())
-    floor = largest / _RATIO if steps == MOST else 0.0
+    floor = largest / RATIO if steps == MOST else 0.0
     scale = np.maximum(np.where(scale > 0, scale, largest if largest > 0 else 1.0), np.maximum(least, floor))
     return Rounded(np.clip(np.rint(values / scale), -MOST, MOST).astype(np.int8), scale)
