@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 _ELEMENT = "element-6066-11e4-a52e-4f735466cecf"  # the key that the specification gives references to elements
 _FLAGS = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
@@ -97,9 +99,10 @@ class Browser:
         return [entry["message"] for entry in self.log("browser") if entry["level"] in ("WARNING", "SEVERE")]
 
     def requests(self) -> list[str]:
-        """Give the addresses that the page asked for, itself and what it made (data:, blob:) left out."""
+        """Give the addresses that pages from files asked for; they themselves and what they made (data:, blob:) are left out."""
         events = [json.loads(entry["message"])["message"] for entry in self.log("performance")]
-        asked = [event["params"]["request"]["url"] for event in events if event["method"] == "Network.requestWillBeSent"]
+        sent = [event["params"] for event in events if event["method"] == "Network.requestWillBeSent"]
+        asked = [one["request"]["url"] for one in sent if one["documentURL"].startswith("file:")]
         return [url for url in asked if not url.startswith(("data:", "blob:")) and not url.endswith(".html")]
 
     def _call(self, method: str, path: str, content: dict[str, Any]) -> Any:
@@ -142,3 +145,20 @@ def _call(method: str, url: str, content: dict[str, Any] | None) -> Any:
             return json.load(answer)["value"]
     except urllib.error.HTTPError as error:
         raise AssertionError(f"{method} {url}: {error.read().decode()[:2000]}") from None
+
+
+def scores_in_page(browser: Browser, program: Path, module: Path, images: np.ndarray) -> np.ndarray:
+    """uint32[example, score]: the bits of the scores that NAME.mjs gives in the browser, for uint8[example, ...] inputs."""
+    script = """
+      const [program, module, images, count] = arguments;
+      const bytes = (base64) => Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
+      return import(`data:text/javascript;base64,${program}`).then(async ({ load }) => {
+        const net = await load(bytes(module));
+        const all = bytes(images);
+        const size = all.length / count;
+        return Array.from({ length: count }, (_, at) => [...new Uint32Array(net.run(all.subarray(at * size, (at + 1) * size))[0].buffer)]);
+      });"""
+    contents = [program.read_bytes(), module.read_bytes(), np.ascontiguousarray(images).tobytes()]
+    browser.emulate("Page.navigate", url="about:blank")
+    found = browser.run(script, *(base64.b64encode(content).decode() for content in contents), len(images))
+    return np.array(found, np.uint32)

@@ -39,6 +39,12 @@ def small_graph(signature: Signature) -> Graph:
             weight = builder.add_weight("dense", random.normal(size=(buffer.size, hidden_size)) / _size(buffer))
             builder.matmul(contiguous(hidden), contiguous(buffer, (buffer.size,)), contiguous(weight), axes=_DENSE, **start)
             continue
+        if len(set(limits)) == 1:  # one table, its rows weighted by their place
+            places = builder.add_weight("places", random.normal(size=buffer.size))
+            table = builder.add_weight("table", random.normal(size=(limits[0], hidden_size)))
+            rows = View(table.name, 0, (buffer.size, hidden_size), (0, 1), Index(buffer.name, 0, (1, 0), hidden_size, limits[0]))
+            builder.matmul(contiguous(hidden), contiguous(places), rows, axes=_LOOKUP, **start)
+            continue
         one = builder.add_weight("one", np.ones(1))
         for place, limit in enumerate(limits):
             if place:

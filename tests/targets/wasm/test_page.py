@@ -20,7 +20,7 @@ from tacit.signature.series import Series
 from tacit.signature.text import Text
 from tacit.targets.wasm.compilation import Modules
 from tacit.targets.wasm.description import describe_evidence, describe_program
-from tacit.targets.wasm.page import bundle, es_module, page
+from tacit.targets.wasm.page import bundle, es_module, page, template
 from tests.targets.wasm.small_sources import expected_scores, small_source
 
 WEIGHTS = bytes(range(64))
@@ -145,3 +145,30 @@ def test_small_sources_see_every_element():
             array[at] += 1
             assert not np.array_equal(expected_scores(source, arrays), before)
             array[at] -= 1
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance (WCAG 2, section 1.4.3) of #rrggbb."""
+    levels = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    linear = [level / 12.92 if level <= 0.04045 else ((level + 0.055) / 1.055) ** 2.4 for level in levels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(first: str, second: str) -> float:
+    light, dark = sorted((luminance(first), luminance(second)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_stands_out_from_its_ground(scheme):
+    style = template("page.css")
+    light, dark = re.findall(r":root \{(.*?)\}", style, re.DOTALL)
+    colours = dict(re.findall(r"--([\w-]+): (#\w{6});", light if scheme == "light" else dark))
+    pairs = [(text, ground) for text in ("text", "soft", "problem") for ground in ("card", "ground", "field")]
+    pairs += [("on-accent", "accent"), ("accent", "card"), ("text", "accent-soft"), ("card", "problem")]
+    assert {pair: ratio for pair in pairs if (ratio := contrast(colours[pair[0]], colours[pair[1]])) < 4.5} == {}
+
+
+def test_contrast_is_seen_to_be_low():
+    assert contrast("#ffffff", "#000000") == pytest.approx(21)
+    assert contrast("#999999", "#ffffff") < 4.5

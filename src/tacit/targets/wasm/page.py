@@ -109,10 +109,9 @@ def _policy(script: str, style: str) -> str:
     return "; ".join(
         [
             "default-src 'none'",
-            f"script-src '{_hash(script)}' 'wasm-unsafe-eval' blob:",  # blob: is the page's own recorder of sound
+            f"script-src '{_hash(script)}' 'wasm-unsafe-eval' data:",  # data: is the page's own recorder of sound
             f"style-src '{_hash(style)}'",
-            "img-src data: blob:",
-            "media-src blob:",
+            "img-src data:",
             "base-uri 'none'",
             "form-action 'none'",
         ]

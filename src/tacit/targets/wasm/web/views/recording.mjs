@@ -28,16 +28,13 @@ export async function recording(heard) {
 
 async function makeTaker(context, heard) {
   if (context.audioWorklet) {
-    const address = URL.createObjectURL(new Blob([WORKLET], { type: "text/javascript" }));
     try {
-      await context.audioWorklet.addModule(address);
+      await context.audioWorklet.addModule(`data:text/javascript,${encodeURIComponent(WORKLET)}`); // a page from a file may not load blob:
       const taker = new AudioWorkletNode(context, "taker", { numberOfInputs: 1, numberOfOutputs: 1 });
       taker.port.onmessage = ({ data }) => heard(data);
       return taker;
     } catch {
-      // a page opened from a file may not load worklets; the older way follows
-    } finally {
-      URL.revokeObjectURL(address);
+      // the older way follows
     }
   }
   const taker = context.createScriptProcessor(4096, 1, 1);
