@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import ctypes
 import hashlib
 import platform
 import subprocess
@@ -19,6 +20,7 @@ _ARCH_PRCTL, _REQUEST_STATE, _TILE_DATA = 158, 0x1023, 18
 _ENOUGH = 1 << 14  # bytes that hold the first processor; the kernel works out each further one when it is read
 #: Instruction set -> the features that it needs, best first; the names are those of Linux.
 _NEEDS: dict[str, frozenset[str]] = {
+    "amx": frozenset({"avx512f", "avx512bw", "avx512vl", "avx512dq", "avx512_vnni", "fma", "amx_tile", "amx_int8"}),
     "amx": frozenset({"avx512f", "avx512bw", "avx512vl", "avx512dq", "avx512_vnni", "fma", "amx_tile", "amx_int8"}),
     "avx512vnni": frozenset({"avx512f", "avx512bw", "avx512vl", "avx512dq", "avx512_vnni", "fma"}),
     "avx512": frozenset({"avx512f", "avx512bw", "avx512vl", "avx512dq", "fma"}),
