@@ -21,7 +21,6 @@ _ENOUGH = 1 << 14  # bytes that hold the first processor; the kernel works out e
 #: Instruction set -> the features that it needs, best first; the names are those of Linux.
 _NEEDS: dict[str, frozenset[str]] = {
     "amx": frozenset({"avx512f", "avx512bw", "avx512vl", "avx512dq", "avx512_vnni", "fma", "amx_tile", "amx_int8"}),
-    "amx": frozenset({"avx512f", "avx512bw", "avx512vl", "avx512dq", "avx512_vnni", "fma", "amx_tile", "amx_int8"}),
     "avx512vnni": frozenset({"avx512f", "avx512bw", "avx512vl", "avx512dq", "avx512_vnni", "fma"}),
     "avx512": frozenset({"avx512f", "avx512bw", "avx512vl", "avx512dq", "fma"}),
     "avx2": frozenset({"avx2", "fma"}),
@@ -58,8 +57,7 @@ def native_isa() -> Isa:
     base = base_isa(platform.machine().lower())
     if base.name != "sse2":
         return base
-    # A program has to ask Linux for tiles before it runs, and generated C calls nothing; so they are taken by name only.
-    return isa_named(next(name for name, needs in _NEEDS.items() if needs <= features() and name != "amx"))
+    return isa_named(next(name for name, needs in _NEEDS.items() if needs <= features() and (name != "amx" or allow_tiles())))
 
 
 def runs_here(isa: Isa) -> bool:
