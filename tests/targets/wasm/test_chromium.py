@@ -230,6 +230,7 @@ def test_drawing_with_the_mouse_and_clearing(browser, pages):
     binary, page = pages(GREY)
     browser.resize(1100, 900)
     browser.open(page)
+    browser.click("input[value=draw]")
     assert browser.text(".winner") == "–"
     box = browser.run(
         "const box = document.querySelector('.sheet').getBoundingClientRect(); return [box.left, box.top, box.width, box.height]"
@@ -247,6 +248,7 @@ def test_drawing_with_the_mouse_and_clearing(browser, pages):
 def test_drawing_with_the_keyboard(browser, pages):
     binary, page = pages(GREY)
     browser.open(page)
+    browser.click("input[value=draw]")
     shift, down, right = "\ue008", "\ue015", "\ue014"
     browser.type(".sheet", right * 2 + shift + down * 6 + right * 6)
     answered(browser, binary, read_pixels(browser, binary.signature.input))
@@ -399,7 +401,7 @@ def test_nothing_sticks_out_and_everything_has_a_name(browser, pages, signature,
     nothing_else(browser)
 
 
-@pytest.mark.parametrize("signature", [GREY, SOUND, SERIES, ROW], ids=lambda one: one.input.kind)
+@pytest.mark.parametrize("signature", [GREY, COLOUR, SOUND, SERIES, ROW], ids=lambda one: one.input.kind)
 def test_examples_give_the_recorded_answer(browser, pages, signature):
     binary, page = pages(signature)
     browser.open(page)

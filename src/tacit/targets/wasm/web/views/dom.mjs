@@ -35,11 +35,11 @@ export function problemLine() {
   return { line, show };
 }
 
-/** A group of radio buttons that looks like one bar. choices: [value, text]; calls `chosen(value)`. */
-export function choiceBar(legend, choices, chosen) {
+/** A group of radio buttons that looks like one bar. choices: [value, text], `first` is checked; calls `chosen(value)`. */
+export function choiceBar(legend, choices, first, chosen) {
   const name = identifier("choice");
-  const radios = choices.map(([value, text], at) => {
-    const radio = element("input", { type: "radio", name, value, checked: at === 0, onchange: () => chosen(value) });
+  const radios = choices.map(([value, text]) => {
+    const radio = element("input", { type: "radio", name, value, checked: value === first, onchange: () => chosen(value) });
     return element("label", {}, radio, element("span", {}, text));
   });
   const bar = element("fieldset", { class: "choices" }, element("legend", { class: "unseen" }, legend), radios);

@@ -4,6 +4,7 @@ import { MOST_PIXELS, fromRgba, readPicture } from "../reading/image.mjs";
 import { InputError } from "../reading/numbers.mjs";
 import { choiceBar, element, exampleButtons, fileDrop, problemLine } from "./dom.mjs";
 import { drawing } from "./drawing.mjs";
+import { usualFrame } from "./framing.mjs";
 import { camera } from "./camera.mjs";
 
 const MOST_ON_CANVAS = 4096 * 4096; // phones refuse larger ones
@@ -44,8 +45,9 @@ export function pictureView(type, examples, given) {
   const view = element("div", { class: "view picture" });
   panels.open.element.append(fileDrop("Open a picture", "image/*", view, (file) => (choose("open"), open(file))), opened);
   const choices = [["draw", "Draw"], ["open", "Picture"], ["camera", "Camera"]];
-  let current = "draw";
-  const { bar, choose } = choiceBar("Where the picture comes from", choices, (value) => {
+  const first = drawn(type, examplePixels) ? "draw" : "open";
+  let current = first;
+  const { bar, choose } = choiceBar("Where the picture comes from", choices, first, (value) => {
     panels[current].stop();
     current = value;
     problem.show("");
@@ -61,8 +63,12 @@ export function pictureView(type, examples, given) {
     }
   });
   const showExample = ([pixels]) => {
-    choose("draw");
-    panels.draw.put((canvas) => paint(canvas, pixels, type));
+    choose(first);
+    if (first === "draw") panels.draw.put((canvas) => paint(canvas, pixels, type));
+    else {
+      [opened.width, opened.height, opened.hidden] = [type.width, type.height, false];
+      paint(opened, pixels, type);
+    }
     show(pixels);
   };
   const face = (example) => {
@@ -116,4 +122,9 @@ export function paint(canvas, pixels, { width, height, channels }) {
     data.data[at * 4 + 3] = 255;
   }
   canvas.getContext("2d").putImageData(data, 0, 0);
+}
+
+/** Tell whether a person would draw such pictures: grey ones, and not photographs. */
+function drawn(type, examples) {
+  return type.channels === 1 && (examples.length === 0 || usualFrame(examples, type) !== null);
 }
