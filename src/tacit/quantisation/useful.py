@@ -79,7 +79,7 @@ def affine(step: Matmul, graph: Graph) -> tuple[Reals, Reals]:
         factor = aligning.aligned_b(constants(step.b, graph), axes)
     else:
         factor = aligning.aligned_a(constants(step.a, graph), axes)
-    offset = np.zeros(1) if step.bias is None else aligning.aligned_bias(constants(step.bias, graph), axes)
+    offset = np.zeros((1,) * len(step.out.shape)) if step.bias is None else aligning.aligned_bias(constants(step.bias, graph), axes)
     return aligning.of_out(factor, axes), offset
 
 

@@ -96,6 +96,10 @@ class Arithmetic:
         """Give a bias the meaning that the instruction gives it."""
         return constant
 
+    def between(self, term: Term, a: Access, b: Access) -> Term:
+        """Give the product of two computed factors the meaning that the instruction gives it."""
+        return term
+
     def number(self, constant: Constant) -> float | None:
         """Give a constant that is one number; None for others."""
         return float(constant.real.reshape(())) if constant.real.size == 1 else None
@@ -120,8 +124,8 @@ class Arithmetic:
 
     def convolve(
         self, x: Tensor, about: Access, weights: Weights, bias: Weights | None, geometry: Geometry, shape: Sequence[int]
-    ) -> Tensor:
-        """Convolve [channel, *position] with [output, channel / groups, *tap]."""
+    ) -> Tensor | None:
+        """Convolve [channel, *position] with [output, channel / groups, *tap]; None where there is no such node."""
         inputs = [self.value(x, about).name, self.weights(weights, 0)]
         if bias is not None:
             inputs.append(self.bias(bias, about, weights))

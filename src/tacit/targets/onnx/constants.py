@@ -71,8 +71,9 @@ def summed(constant: Constant, letters: Sequence[int], extents: Sequence[int]) -
     if not letters:
         return constant
     times = math.prod(extents[letter] for letter in letters if constant.values.shape[letter] == 1)
-    values = constant.values.sum(tuple(letters), keepdims=True, dtype=np.float64 if constant.scale is None else np.int64) * times
-    return replace(constant, values=values.astype(np.float32) if constant.scale is None else values)
+    whole = constant.values.dtype.kind in "iu"
+    values = constant.values.sum(tuple(letters), keepdims=True, dtype=np.int64 if whole else np.float64) * times
+    return replace(constant, values=values if whole else values.astype(np.float32))
 
 
 def arranged(constant: Constant, axes: Sequence[Sequence[int]], extents: Sequence[int], channel: int | None) -> Weights:

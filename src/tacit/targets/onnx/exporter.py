@@ -19,7 +19,7 @@ from tacit.targets.onnx.access import Access, find, read, refined, whole
 from tacit.targets.onnx.arithmetic import Arithmetic, Term
 from tacit.targets.onnx.constants import Constant, constant_of
 from tacit.targets.onnx.contents import ZERO, Contents, Piece
-from tacit.targets.onnx.lookup import looked_up, looked_up_elements
+from tacit.targets.onnx.lookup import looked_up, looked_up_elements, unsigned
 from tacit.targets.onnx.nodes import Tensor
 from tacit.targets.onnx.problem import AnyInstruction, Problem, problem_of
 from tacit.targets.onnx.products import product_term
@@ -128,7 +128,8 @@ class Exporter:
         if not isinstance(integers, Access):
             raise GraphError(f"expected an input to index by, got `{problem.views[f'{field}.index'].buffer}`, which nothing wrote")
         if self.graph.buffer(view.buffer).kind == "weight":
-            return looked_up(self.nodes, problem, view, integers, self.graph.weights[view.buffer].reshape(-1))
+            table, zero = unsigned(self.graph.weights[view.buffer].reshape(-1))
+            return replace(looked_up(self.nodes, problem, view, integers, table), zero=zero)
         contents = self.contents[view.buffer]
         flat = contents.gather(View("", 0, contents.owner.shape, (1,)), self.nodes)
         return replace(looked_up_elements(self.nodes, problem, view, integers, flat), zero=contents.zero)
@@ -141,7 +142,7 @@ class Exporter:
         if isinstance(second, Access):
             if isinstance(first, Constant):
                 raise TypeError("the first factor is computed where only one is")
-            return product_term(self.arithmetic, problem, first, second)
+            return self.arithmetic.between(product_term(self.arithmetic, problem, first, second), first, second)
         if isinstance(first, Access):
             known = bias if isinstance(bias, Constant) else None
             return Weighted(self.arithmetic, problem, first, self.arithmetic.scaled(second, first.scale), known).term()
@@ -189,8 +190,9 @@ class Exporter:
             added = aligned(self.arithmetic.factors(bias), letters)
         elif isinstance(bias, Access):
             own = [letter for letter in letters if letter in bias.letters]
-            given = self.arithmetic.value(read(self.nodes, bias, extents, own), bias)
-            added = self.nodes.reshape(given, [extents[letter] if letter in own else 1 for letter in letters])
+            given = read(self.nodes, bias, extents, own)
+            given = self.nodes.reshape(given, [extents[letter] if letter in own else 1 for letter in letters])
+            added = self.arithmetic.value(given, bias)
         before = None if not isinstance(old, Access) else (read(self.nodes, old, extents, letters), old)
         return replace(term, tensor=tensor, letters=tuple(letters)), added, before
 

@@ -14,6 +14,13 @@ from tacit.targets.onnx.problem import Problem, addresses
 MOST_GROWTH = 4  # a table whose rows overlap may become so many times larger; above that, single elements are gathered
 
 
+def unsigned(table: np.ndarray) -> tuple[np.ndarray, int]:
+    """Give a table of int8 as uint8 and the number that stands for zero: runtimes compute with unsigned activations."""
+    if table.dtype != np.int8:
+        return table, 0
+    return (table.astype(np.int16) + 128).astype(np.uint8), 128
+
+
 def looked_up(nodes: Nodes, problem: Problem, view: View, integers: Access, table: np.ndarray) -> Access:
     """Give a view of a weight (flat) that is indexed by `integers`."""
     index, extents = view.index, problem.extents

@@ -143,6 +143,8 @@ class Nodes:
         """Put constants around the axes (without the batch)."""
         if not any(before) and not any(after):
             return tensor
+        if tensor.dtype == "int16":  # onnxruntime pads no 16-bit numbers
+            return self.cast(self.pad(self.cast(tensor, "int32"), before, after, value), "int16")
         shape = [low + size + high for low, size, high in zip(before, tensor.shape, after, strict=True)]
         inputs = [tensor.name, self.integers([0, *before, 0, *after]), self.constant(np.array(value, tensor.dtype))]
         return self.add("Pad", inputs, shape, tensor.dtype)

@@ -36,8 +36,8 @@ def _elementwise(arithmetic: Arithmetic, problem: Problem, a: Access, b: Access)
     values = []
     for factor in (a, b):
         own = [letter for letter in order if letter in factor.letters]
-        x = arithmetic.value(read(nodes, factor, extents, own), factor)
-        values.append(nodes.reshape(x, [extents[letter] if letter in own else 1 for letter in order]))
+        x = nodes.reshape(read(nodes, factor, extents, own), [extents[letter] if letter in own else 1 for letter in order])
+        values.append(arithmetic.value(x, factor))
     made = arithmetic.multiply(values[0], values[1], [extents[letter] for letter in order])
     summed = [axis for axis, letter in enumerate(order) if problem.inner[letter]]
     if summed:

@@ -58,6 +58,7 @@ def readme(source: Source) -> str:
     for entry in source.graphs:
         if entry != "main":
             files[f"{name}_{entry}.onnx"] = f"the entry point `{entry}`"
+            files |= {f"{name}_{entry}_exact.onnx": f"the entry point `{entry}` bit for bit"} if source.integer else {}
             tables = f"{table(input_ports(source, entry))}\n\n{table(output_ports(source, entry))}"
             others.append(f"\n## Entry point `{entry}`\n\n{tables}\n")
     given = [f"{port.variable} = np.zeros({(1, *port.shape)}, np.{port.dtype})  # {port.values}" for port in inputs]

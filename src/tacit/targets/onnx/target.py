@@ -8,23 +8,34 @@ from typing import Any
 
 import numpy as np
 
-from tacit.ground.errors import ConfigError
+from tacit.ground.errors import ConfigError, TacitError
 from tacit.ground.files import write_atomic
 from tacit.ir.graph import Graph
 from tacit.ir.integer import IntegerGraph
+from tacit.ir.integer_interpreter import evaluate_integers
 from tacit.targets.onnx.arithmetic import Arithmetic
+from tacit.targets.onnx.exact import ExactArithmetic
 from tacit.targets.onnx.model import OPSET, model_of
 from tacit.targets.onnx.nodes import Nodes
+from tacit.targets.onnx.quantised import OPSET as OPSET_OF_QUANTISED
+from tacit.targets.onnx.quantised import QuantisedArithmetic
 from tacit.targets.onnx.readme import readme
 from tacit.targets.onnx.runtime import Session
 from tacit.targets.target import Options, Source
 
 
 class OnnxTarget:
-    """Write models that onnxruntime and others run; run them with onnxruntime."""
+    """Write models that onnxruntime and others run; run them with onnxruntime.
+
+    An int8 program becomes two models: NAME.onnx with QuantizeLinear and DequantizeLinear, which runtimes make fast and round in floating
+    point, and NAME_exact.onnx in integer arithmetic, which gives the bits of the definition.
+    """
+
+    #: Of NAME.onnx for int8; `run` holds the bits of NAME_exact.onnx against the interpreter itself.
+    same_bits = False
 
     def write(self, source: Source, folder: Path, options: Options) -> None:
-        """Write NAME.onnx (and NAME_ENTRY.onnx for entry points besides ``main``) and README.md.
+        """Write NAME.onnx (NAME_ENTRY.onnx for entry points besides ``main``; for int8 also ..._exact.onnx) and README.md.
 
         Raises: ConfigError for an option that has no meaning here.
         """
@@ -36,7 +47,20 @@ class OnnxTarget:
         write_atomic(folder / "README.md", readme(source))
 
     def run(self, source: Source, folder: Path, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """Run NAME.onnx with onnxruntime on arrays [example, *shape]. Raises: MissingPackage."""
+        """Run NAME.onnx with onnxruntime on arrays [example, *shape].
+
+        Raises: MissingPackage; TacitError when the exact model of an int8 program differs from the interpreter in any bit.
+        """
+        graph = source.graphs["main"]
+        if isinstance(graph, IntegerGraph):
+            exact = Session(folder / f"{source.name}_exact.onnx")(arrays)
+            differing = sum(int((one != other).sum()) for one, other in zip(exact, evaluate_integers(graph, arrays), strict=True))
+            if differing:
+                raise TacitError(
+                    f"expected the bits of the interpreter, got {differing} scores that differ - at `{folder / source.name}_exact.onnx`",
+                    cause="this onnxruntime does not compute with integers as ONNX defines it",
+                    fix=f"use {source.name}.onnx, or report this with the version of onnxruntime",
+                )
         return Session(folder / f"{source.name}.onnx")(arrays)
 
 
@@ -49,8 +73,11 @@ def _models(source: Source, entry: str, graph: Graph | IntegerGraph) -> dict[str
         "signature": source.signature.to_json(),
         "evidence": evidence_summary(source.evidence),
     }
-    made = model_of(graph, Arithmetic(Nodes(OPSET)), name=name, metadata=metadata)
-    return {f"{name}.onnx": made.SerializeToString(deterministic=True)}
+    kinds: dict[str, Arithmetic] = {name: Arithmetic(Nodes(OPSET))}
+    if isinstance(graph, IntegerGraph):
+        kinds = {name: QuantisedArithmetic(Nodes(OPSET_OF_QUANTISED)), f"{name}_exact": ExactArithmetic(Nodes(OPSET))}
+    made = {file: model_of(graph, arithmetic, name=name, metadata=metadata) for file, arithmetic in kinds.items()}
+    return {f"{file}.onnx": model.SerializeToString(deterministic=True) for file, model in made.items()}
 
 
 def evidence_summary(evidence: Mapping[str, Any]) -> dict[str, Any]:

@@ -48,7 +48,12 @@ class Weighted:
 
     def _pointwise(self) -> Term | None:
         """``x * w``: nothing is summed."""
-        return None if self.inner else self._times(self._value(self.access, self.access.letters), self.access.letters, self.constant)
+        if self.inner:
+            return None
+        letters = self.access.letters
+        x = read(self.nodes, self.access, self.extents, letters)
+        x = self.nodes.reshape(x, [*x.shape, *[1] * len(self.columns)])  # before its numbers are taken, for stored ones are reshaped freely
+        return self._times(self.arithmetic.value(x, self.access), letters, self.constant)
 
     def _mean(self) -> Term | None:
         """``w * sum(x)``: the constant is the same all along the inner letters, and these have axes of their own."""
@@ -200,7 +205,6 @@ class Weighted:
         if number is not None:
             return Term(x, tuple(letters), number)
         order = (*letters, *self.columns)
-        x = self.nodes.reshape(x, [*x.shape, *[1] * len(self.columns)])
         factor = aligned(self.arithmetic.factors(constant), order)
         shape = [self.extents[letter] for letter in order]
         return Term(self.arithmetic.multiply(x, self.arithmetic.constant(factor), shape), order)
