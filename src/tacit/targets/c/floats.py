@@ -8,23 +8,12 @@ import numpy as np
 
 from tacit.ir.graph import Graph, Matmul, Relu
 from tacit.targets.c.isa import Isa
-from tacit.targets.c.nests import Nest, nest_of
+from tacit.targets.c.nests import Nest, literal_of, nest_of
 from tacit.targets.c.schedule import Schedule, best, choose
 from tacit.targets.c.template import FAR, Kernel, Place, Tile, weight_elements
 from tacit.targets.c.weights import Blob, in_blocks, packed_size, values_of
 
-
 _TABLE = 64  # numbers of a constant factor that may stand in the text
-
-
-def literal_of(nest: Nest, graph: Graph, name: str) -> float | None:
-    """Give the number that a constant operand is everywhere, or None when it varies."""
-    operand = nest.operands.get(name)
-    if operand is None or not operand.constant or operand.index is not None:
-        return None
-    if any(axis.moves(name) for axis in (*nest.outer, *nest.inner)):
-        return None
-    return float(graph.weights[operand.buffer].reshape(-1)[operand.offset])
 
 
 class FloatKernel:

@@ -10,13 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
 from tacit.ir.integer import IntegerBuffer, IntegerGraph, IntegerMatmul, IntegerRelu, Requantise
 from tacit.targets.c.isa import Isa
-from tacit.targets.c.nests import Axis, Nest, nest_of
+from tacit.targets.c.nests import Axis, Nest, literal_of, nest_of
+from tacit.targets.c.requantising import Requantiser
 from tacit.targets.c.schedule import Schedule, best, candidates
 from tacit.targets.c.staging import CORRECTIONS, MOST, PANEL, panel_text
 from tacit.targets.c.template import FAR, Kernel, Place, Tile, weight_elements
@@ -44,7 +46,7 @@ class IntegerKernel:
         self.accumulate = isinstance(instruction, IntegerMatmul) and instruction.accumulate
         self.out = graph.buffer(instruction.out.buffer)
         plain = nest_of(instruction, graph)
-        self.literals = {name: value for name in ("a", "b", "multiplier") if (value := _literal_of(plain, graph, name)) is not None}
+        self.literals = {name: int(value) for name in ("a", "b", "multiplier") if (value := literal_of(plain, graph, name)) is not None}
         if "a" in self.literals and ("b" in self.literals or "b" not in plain.operands):
             del self.literals["a"]
         self.zeros = {name: self._zero(plain, name) for name in ("a", "b")}
@@ -382,103 +384,33 @@ class IntegerKernel:
                 for start in range(0, whole, 4):
                     four = points[start : start + 4]
                     names = [f"(__m512i){_name(point, vector)}" for point in four]
-                    yield self.four([f"out_ + {kernel.offset('out', tile, point, vector)}" for point in four], names, f"short{vector}")
+                    yield self.requantiser.four(
+                        [f"out_ + {kernel.offset('out', tile, point, vector)}" for point in four], names, f"short{vector}"
+                    )
                 points = points[whole:]
             for point in points:
                 at = kernel.offset("out", tile, point, vector)
                 multiplier = self._constant_load(kernel, "multiplier", tile, point, vector)
-                yield from self.one(_name(point, vector), at, multiplier, tile.column.lanes, partial)
+                yield from self.requantiser.one(_name(point, vector), at, multiplier, tile.column.lanes, partial)
+
+    @cached_property
+    def requantiser(self) -> Requantiser:
+        """What the sums become."""
+        vector = self.schedule.vector
+        scattered = vector is not None and self.schedule.modes["out"] == "gather"
+        stride = self.nest.outer[vector].stride("out") if vector is not None and scattered else None
+        unit = self.literals.get("multiplier") == 1
+        return Requantiser(self.rule, self.out.zero, stored_as(self.out, self.isa), unit, self.accumulate, stride)
 
     def _four_fit(self, kernel: Kernel, tile: Tile, partial: int) -> bool:
         """Say whether four rows of a vector can be requantised together, in 16 bits."""
         lanes = tile.column.lanes
-        if not self.short or partial or lanes != 16 or self.schedule.modes["out"] != "vector" or not self._old_is_plain():
+        if not self.short or partial or lanes != 16 or self.schedule.modes["out"] != "vector" or not self.requantiser.old_is_plain:
             return False
         return (
             len(tile.points) >= 4
             and len({kernel.distinct("multiplier", tile, point) for point in tile.points} if "multiplier" in self.places else {0}) == 1
         )
-
-    def _old_is_plain(self) -> bool:
-        return not self.accumulate or self.rule.addend == 1 << self.rule.after
-
-    def four(self, places: list[str], names: list[str], multiplier: str) -> str:
-        """Write the requantisation of four rows of sixteen sums in 16-bit numbers."""
-        rule = self.rule
-        zero = self.out.zero - (rule.old_zero if self.accumulate else 0)
-        operation = "REQUANTISE4_ONTO" if self.accumulate else "REQUANTISE4"
-        return f"{operation}({', '.join([*places, *names])}, {rule.before}, {multiplier}, {zero}, {rule.low}, {rule.high});"
-
-    def one(self, name: str, at: int | str, multiplier: str, lanes: int, partial: int) -> Iterator[str]:
-        """Write the requantisation of one vector of sums, and its store."""
-        rule = self.rule
-        simple_old = self.accumulate and self._old_is_plain()
-        shift = _Text(lanes)
-        text = shift.right(name, rule.before)
-        if self.literals.get("multiplier") != 1:
-            text = shift.times(text, multiplier)
-        old = self._old(at, lanes, partial) if self.accumulate else ""
-        added = (1 << rule.after) >> 1
-        if old and not simple_old:
-            text = shift.plus(text, shift.times_number(old, rule.addend))
-            added -= rule.old_zero * rule.addend
-        text = shift.right(shift.plus_number(text, added), rule.after)
-        zero = self.out.zero
-        if simple_old:
-            text = shift.plus(text, old)
-            zero -= rule.old_zero
-        text = shift.plus_number(text, zero)
-        yield f"{name} = {shift.clip(text, rule.low, rule.high)};"
-        yield self._store(at, name, lanes, partial)
-
-    def _old(self, at: int | str, lanes: int, partial: int) -> str:
-        kind = self.places["out"].type
-        if lanes == 1:
-            return f"(int32_t)out_[{at}]"
-        if self.schedule.modes["out"] == "gather":
-            return f"INT_GATHER{lanes}_{kind}(out_ + {at}, {self._out_stride()})".replace("+ -", "- ")
-        return f"WIDEN{lanes}_{kind}_PART(out_ + {at}, {partial})" if partial else f"WIDEN{lanes}_{kind}(out_ + {at})"
-
-    def _out_stride(self) -> int:
-        return self.nest.outer[self.schedule.vector].stride("out")  # type: ignore[index]
-
-    def _store(self, at: int | str, name: str, lanes: int, partial: int) -> str:
-        kind = self.places["out"].type
-        if lanes == 1:
-            return f"out_[{at}] = ({kind}){name};"
-        if self.schedule.modes["out"] == "gather":
-            return f"INT_SCATTER{lanes}_{kind}(out_ + {at}, {self._out_stride()}, {name}, {partial or lanes});".replace("+ -", "- ")
-        if partial:
-            return f"NARROW{lanes}_{kind}_PART(out_ + {at}, {name}, {partial});"
-        return f"NARROW{lanes}_{kind}(out_ + {at}, {name});"
-
-
-class _Text:
-    """Writes 32-bit arithmetic for vectors of some lanes."""
-
-    def __init__(self, lanes: int) -> None:
-        self.lanes = lanes
-
-    def _call(self, operation: str, *arguments: str) -> str:
-        return f"{operation}{self.lanes}({', '.join(arguments)})"
-
-    def right(self, value: str, by: int) -> str:
-        return value if not by else self._call("INT_RIGHT", value, str(by))
-
-    def times(self, value: str, other: str) -> str:
-        return self._call("INT_MUL", value, other)
-
-    def times_number(self, value: str, number: int) -> str:
-        return self._call("INT_SCALE", value, str(number))
-
-    def plus(self, value: str, other: str) -> str:
-        return self._call("INT_ADDV", value, other)
-
-    def plus_number(self, value: str, number: int) -> str:
-        return value if not number else self._call("INT_SHIFTED", value, f"({number})")
-
-    def clip(self, value: str, low: int, high: int) -> str:
-        return self._call("INT_CLIP", value, str(low), str(high))
 
 
 def _name(point: tuple[int, ...], vector: int) -> str:
@@ -487,16 +419,6 @@ def _name(point: tuple[int, ...], vector: int) -> str:
 
 def _type(lanes: int) -> str:
     return "int32_t" if lanes == 1 else f"n{lanes}"
-
-
-def _literal_of(nest: Nest, graph: IntegerGraph, name: str) -> int | None:
-    """Give the number that a constant operand is everywhere, or None when it varies."""
-    operand = nest.operands.get(name)
-    if operand is None or not operand.constant or operand.index is not None:
-        return None
-    if any(axis.moves(name) for axis in (*nest.outer, *nest.inner)):
-        return None
-    return int(graph.weights[operand.buffer].reshape(-1)[operand.offset])
 
 
 def _first(values: npt.NDArray[np.generic], outer: int) -> npt.NDArray[np.generic]:

@@ -83,6 +83,16 @@ def nest_of(instruction: Matmul | Relu | IntegerMatmul | IntegerRelu, graph: Gra
     return Nest(tuple(_joined(outer, operands)), tuple(_joined(inner, operands)), operands)
 
 
+def literal_of(nest: Nest, graph: Graph | IntegerGraph, name: str) -> float | None:
+    """Give the number that a constant operand is everywhere, or None when it varies."""
+    operand = nest.operands.get(name)
+    if operand is None or not operand.constant or operand.index is not None:
+        return None
+    if any(axis.moves(name) for axis in (*nest.outer, *nest.inner)):
+        return None
+    return float(graph.weights[operand.buffer].reshape(-1)[operand.offset])
+
+
 def _views(instruction: Matmul | Relu | IntegerMatmul | IntegerRelu) -> Iterator[tuple[str, tuple[View, dict[str, list[int]]]]]:
     """Give each view with, for the outer and the inner axes of the nest, the place of the axis within the view (-1: none)."""
     rank = len(instruction.out.shape)

@@ -237,7 +237,7 @@ class TileKernel(IntegerKernel):
         step = self.nest.outer[walk.beside].stride("out") if walk.beside is not None else row_stride * rows.width
         for j in range(vectors):
             partial = tile.column.partial if j == vectors - 1 else 0
-            fours = rows.width // 4 if self.short and not partial and self._old_is_plain() else 0
+            fours = rows.width // 4 if self.short and not partial and self.requantiser.old_is_plain else 0
             multiplier = self._constant_load(kernel, "multiplier", tile, (), j)
             yield "{"
             if fours:
@@ -248,12 +248,12 @@ class TileKernel(IntegerKernel):
                     yield f"  for (int r = 0; r < {fours}; r++) {{"
                     yield f"    uint8_t *to = out_ + {i * step + 16 * j} + r * {4 * row_stride};"
                     names = [f"_mm512_load_si512((const void *)(sums + {sums_at + 16 * row} + r * 64))" for row in range(4)]
-                    yield f"    {self.four([f'to + {row * row_stride}' for row in range(4)], names, 'shorts')}"
+                    yield f"    {self.requantiser.four([f'to + {row * row_stride}' for row in range(4)], names, 'shorts')}"
                     yield "  }"
                 if fours * 4 < rows.width:
                     yield f"  for (int r = {fours * 4}; r < {rows.width}; r++) {{"
                     yield f"    n16 c = INT_LOAD16(sums + {sums_at} + r * 16);"
                     at = f"{i * step + 16 * j} + r * {row_stride}"
-                    yield from (f"    {line}" for line in self.one("c", at, multiplier, 16, partial))
+                    yield from (f"    {line}" for line in self.requantiser.one("c", at, multiplier, 16, partial))
                     yield "  }"
             yield "}"
