@@ -20,7 +20,7 @@ from tacit.ir.integer import IntegerGraph
 from tacit.ir.integer_interpreter import evaluate_integers
 from tacit.ir.interpreter import evaluate
 from tacit.program import Program
-from tacit.quantisation.quantise import quantise
+from tacit.quantisation.quantise import FINE_TUNED, attempts
 from tacit.signature.base import OutputType
 from tacit.signature.outputs import Number
 
@@ -40,12 +40,17 @@ class Drop:
 
 @dataclass(frozen=True, eq=False)
 class Integers:
-    """The int8 program of a binary and what it lost. measured_on: a split and how many examples. tuned: by fine-tuning."""
+    """The int8 program of a binary and what it lost. measured_on: a split and how many examples. made_by: the attempt."""
 
     graphs: Mapping[str, IntegerGraph]
     drops: tuple[Drop, ...]
     measured_on: str
-    tuned: bool
+    made_by: str
+
+    @property
+    def tuned(self) -> bool:
+        """Whether it was fine-tuned."""
+        return self.made_by == FINE_TUNED
 
     @property
     def worst(self) -> Drop:
@@ -54,7 +59,7 @@ class Integers:
 
     def to_json(self) -> dict[str, Any]:
         """Give JSON values."""
-        return {"measured_on": self.measured_on, "tuned": self.tuned, "drops": [vars(drop) for drop in self.drops]}
+        return {"measured_on": self.measured_on, "made_by": self.made_by, "drops": [vars(drop) for drop in self.drops]}
 
 
 def integers_of(binary: Binary, program: Program | None, *, allow_drop: float, reporter: Reporter) -> Integers:
@@ -78,17 +83,10 @@ def integers_of(binary: Binary, program: Program | None, *, allow_drop: float, r
     graph = binary.graphs[MAIN]
     reporter.phase("measuring float32")
     before = evaluate(graph, test.inputs)[0]
-    reporter.phase("calibrating int8")
-    made = quantise(graph, train.inputs)
+    made_by, made = _good_enough(graph, program, goals, allow_drop=allow_drop, reporter=reporter)
+    reporter.phase("measuring int8")
     drops = _drops(made, before, test, goals, reporter)
-    tuned = False
-    if _worst(drops) > allow_drop:
-        better = _fine_tuned(graph, program, reporter)
-        if better is not None:
-            tried = _drops(better, before, test, goals, reporter)
-            if _worst(tried) < _worst(drops):
-                made, drops, tuned = better, tried, True
-    result = Integers({MAIN: made}, drops, f"{len(test)} {split} examples", tuned)
+    result = Integers({MAIN: made}, drops, f"{len(test)} {split} examples", made_by)
     if _worst(drops) > allow_drop:
         raise _too_much(result, allow_drop)
     return result
@@ -104,9 +102,25 @@ def _too_much(result: Integers, allowed: float) -> TacitError:
     )
 
 
-def _fine_tuned(graph: Graph, program: Program, reporter: Reporter) -> IntegerGraph | None:
-    """Train with rounding in the loop where that can be had; None without it."""
-    return None
+def _good_enough(
+    graph: Graph, program: Program, goals: Sequence[Goal], *, allow_drop: float, reporter: Reporter
+) -> tuple[str, IntegerGraph]:
+    """Give the first attempt that loses little enough on validation examples, else the best; test examples choose nothing."""
+    train, held = program.examples.split("train"), program.examples.split("validation")
+    deciding = held if len(held) else train
+    before = evaluate(graph, deciding.inputs)[0]
+    best: tuple[float, str, IntegerGraph] | None = None
+    reporter.phase("calibrating int8")
+    for name, made in attempts(graph, train.inputs, reporter=reporter):
+        lost = _worst(_drops(made.graph, before, deciding, goals, reporter))
+        if best is None or lost < best[0]:
+            best = lost, name, made.graph
+        if lost <= allow_drop:
+            break
+        reporter.phase("making int8 with more effort")
+    if best is None:
+        raise TacitError("expected an int8 program, got none")
+    return best[1], best[2]
 
 
 def _measured_on(program: Program) -> tuple[str, Examples]:
@@ -124,7 +138,6 @@ def _worst(drops: Sequence[Drop]) -> float:
 
 def _drops(graph: IntegerGraph, before: np.ndarray, test: Examples, goals: Sequence[Goal], reporter: Reporter) -> tuple[Drop, ...]:
     """Measure int8 by the metric of every goal."""
-    reporter.phase("measuring int8")
     after = in_pieces(lambda arrays: evaluate_integers(graph, arrays), test.inputs, reporter)[0]
     return tuple(_drop(goal, before, after, test) for goal in {(goal.metric, goal.label): goal for goal in goals}.values())
 

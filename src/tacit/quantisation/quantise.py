@@ -26,6 +26,7 @@ from tacit.quantisation.useful import Limits, useful_values
 CALIBRATION = 512  # examples whose values are looked at, evenly spaced among those given
 _FEW = 128  # of them, on which the outputs are compared
 TOLERANCE = 0.02  # of the outputs' spread: what rounding buffers to 8 bits may cost before some get 16
+FINE_TUNED = "fine-tuned"  # the last of the `attempts`
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,4 +133,4 @@ def attempts(
     except MissingPackage as error:
         (reporter or Reporter()).note(f"no fine-tuning: {error}")
         return
-    yield "fine-tuned", fine_tuned(graph, examples, start=stricter, seconds=seconds, reporter=reporter)
+    yield FINE_TUNED, fine_tuned(graph, examples, start=stricter, seconds=seconds, reporter=reporter)
