@@ -87,7 +87,7 @@ def test_an_unknown_triple_is_refused(triple, message):
 
 
 def test_known_machines():
-    assert machine_named("cortex-m7").processor == "cortex_m7"
+    assert machine_named("cortex-m7").processor == "cortex_m7+fp_armv8d16sp"
     assert machine_named("aarch64-linux-musl").emulator == ("qemu-aarch64",)
     assert machine_named("x86_64-linux.5.10-gnu.2.31").architecture == "x86_64"
     assert isa_of("native", machine_named("aarch64-linux-musl")).name == "neon"
@@ -103,7 +103,7 @@ def test_flags_of_zig_name_a_processor_and_those_of_gcc_are_the_isa_s():
     assert "-mavx2" in gcc.flags(isa_named("avx2"), integer=False)
     assert "-ffp-contract=off" in gcc.flags(isa_named("avx2"), integer=True)
     flags = zig.flags(isa_named("scalar"), integer=False, machine=machine_named("cortex-m7"))
-    assert flags[-3:] == ["-target", "thumb-freestanding-eabihf", "-mcpu=cortex_m7"]
+    assert flags[-3:] == ["-target", "thumb-freestanding-eabihf", "-mcpu=cortex_m7+fp_armv8d16sp"]
 
 
 def test_what_this_machine_can_do():

@@ -76,7 +76,7 @@ class Project:
         )
 
     def _makefile(self) -> str:
-        name, hosted = self.source.name, self.machine is None or "freestanding" not in self.machine.triple
+        name, hosted = self.source.name, self.machine is None or not self.machine.freestanding
         zig = self.machine is not None
         return f"""# {name}: `make` builds {f"the example {name} and " if hosted else ""}lib{name}.a, `make size` shows what it takes.
 ifeq ($(origin CC),default)
@@ -136,7 +136,7 @@ endif()
     def _readme(self) -> str:
         name, upper = self.source.name, self.source.name.upper()
         kind = "8-bit integers; every machine computes the same bits" if self.source.integer else "float32"
-        made_for = self.isa.name if self.machine is None else f"{self.machine.triple}, {self.isa.name}"
+        made_for = self.isa.name if self.machine is None else f"{self.machine.title}, {self.isa.name}"
         rows = [_row(entry, graph.of_kind("input"), graph.of_kind("output")) for entry, graph in self.source.graphs.items()]
         bytes_of = ", ".join(f"{function_name(name, entry)} {count}" for entry, count in self.generated.arena_bytes.items())
         return f"""# {name}
@@ -165,8 +165,8 @@ library, or takes a branch that depends on data.
 | `machine.json` | what the program was made for |
 | `parity.json` | how the program was held against the interpreter of Tacit when it was built |
 
-{_TILES if self.isa.tiles else ""}With a compiler that knows neither `#embed` nor `.incbin`, define `TACIT_WEIGHTS_ELSEWHERE` and place the weights as the array
-`{name}_weights`, 64-byte aligned.
+{_TILES if self.isa.tiles else ""}With a compiler that knows neither `#embed` nor `.incbin`, define
+`TACIT_WEIGHTS_ELSEWHERE` and place the weights as the array `{name}_weights`, 64-byte aligned.
 """
 
 

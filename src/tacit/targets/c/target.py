@@ -56,9 +56,9 @@ class CTarget:
             return here
         emulator = emulator_of(made.machine, made.isa)
         if emulator is not None:
-            return f"{made.machine.triple} {under(emulator)}"
+            return f"{made.machine.title} {under(emulator)}"
         wanted = f" without {made.machine.emulator[0]}" if made.machine.emulator else ""
-        return f"{here}, for code for {made.machine.triple} can't run on it{wanted}"
+        return f"{here}, for code for {made.machine.title} can't run on it{wanted}"
 
     def run(self, source: Source, folder: Path, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Compile what was written and call it; what is for another machine runs under qemu-user, or else is compiled for this one."""

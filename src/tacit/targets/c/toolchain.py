@@ -53,14 +53,25 @@ class Machine:
         """The first part of the triple."""
         return self.triple.partition("-")[0]
 
+    @property
+    def title(self) -> str:
+        """What a person calls it."""
+        return f"{self.triple} ({self.processor.partition('+')[0]})" if self.processor else self.triple
 
-#: Short names of machines that people ask for.
+    @property
+    def freestanding(self) -> bool:
+        """Tell whether there is no operating system."""
+        return "freestanding" in self.triple
+
+
+_ARM = ("qemu-arm",)
+#: Short names of machines that people ask for, with the floating-point unit that they are sold with.
 MACHINES: dict[str, Machine] = {
-    "cortex-m0": Machine("thumb-freestanding-eabi", "cortex_m0"),
-    "cortex-m3": Machine("thumb-freestanding-eabi", "cortex_m3"),
-    "cortex-m4": Machine("thumb-freestanding-eabihf", "cortex_m4"),
-    "cortex-m7": Machine("thumb-freestanding-eabihf", "cortex_m7"),
-    "cortex-m33": Machine("thumb-freestanding-eabihf", "cortex_m33"),
+    "cortex-m0": Machine("thumb-freestanding-eabi", "cortex_m0", _ARM),
+    "cortex-m3": Machine("thumb-freestanding-eabi", "cortex_m3", _ARM),
+    "cortex-m4": Machine("thumb-freestanding-eabihf", "cortex_m4+vfp4d16sp", _ARM),
+    "cortex-m7": Machine("thumb-freestanding-eabihf", "cortex_m7+fp_armv8d16sp", _ARM),
+    "cortex-m33": Machine("thumb-freestanding-eabihf", "cortex_m33+fp_armv8d16sp", _ARM),
 }
 #: Architecture of a triple for Linux -> the program of qemu-user that runs it.
 _EMULATORS = {"x86": "i386", "thumb": "arm"} | {
@@ -177,7 +188,8 @@ def machine_named(name: str) -> Machine:
             f"expected a machine that stores the lowest byte of a number first, got `{architecture}` - in the triple `{name}`",
             fix="--target numpy or --target onnx",
         )
-    emulator = _EMULATORS.get(architecture) if system == "linux" else None
+    runs = system == "linux" or (system == "freestanding" and architecture == "thumb")
+    emulator = _EMULATORS.get(architecture) if runs else None
     return Machine(name, emulator=(f"qemu-{emulator}",) if emulator else ())
 
 
