@@ -15,13 +15,14 @@ from tacit.ir.graph import Buffer, Graph
 from tacit.ir.integer import IntegerGraph
 from tacit.ir.integer_verifier import shadow
 from tacit.ir.text import print_instruction
-from tacit.targets.c.floats import FloatKernel as float_kernel
+from tacit.targets.c.floats import FloatKernel
 from tacit.targets.c.integer_preamble import integer_preamble
 from tacit.targets.c.isa import Isa
 from tacit.targets.c.layout import Layout, float_layout, integer_layout, interleaved
 from tacit.targets.c.preamble import float_preamble, top, weights_declaration
 from tacit.targets.c.tiles import integer_kernel
 from tacit.targets.c.transposing import turn_buffers
+from tacit.targets.c.tuning import Kernel, Tuner, alternatives_of
 from tacit.targets.c.weights import Blob
 from tacit.targets.c.winograd import rewrite
 from tacit.targets.target import Source
@@ -52,15 +53,18 @@ class Entry:
     macs: int
 
 
-def emit_c(source: Source, isa: Isa) -> CSource:
-    """Give the header, the text and the weights of a program for one instruction set."""
+def emit_c(source: Source, isa: Isa, *, tuner: Tuner | None = None) -> CSource:
+    """Give the header, the text and the weights of a program for one instruction set. tuner: measures instead of estimating.
+
+    Raises: TacitError when what is to be measured does not compile or run.
+    """
     blob = Blob()
-    entries = [_entry(source.name, name, graph, isa, blob) for name, graph in source.graphs.items()]
+    entries = [_entry(source.name, name, graph, isa, blob, tuner) for name, graph in source.graphs.items()]
     lanes = sorted({count for entry in entries for count in entry.lanes})
     parts = [
         f"/* {_title(source)}\n   Generated for {isa.name}; flags: {' '.join(isa.flags) or 'none'}. */\n",
         f'#include "{source.name}.h"\n',
-        top() + integer_preamble(isa.name, lanes) if source.integer else float_preamble(lanes),
+        _preamble(source.graphs[MAIN], isa, lanes),
         weights_declaration(source.name, blob.size),
         *(entry.text for entry in entries),
     ]
@@ -81,19 +85,15 @@ def function_name(program: str, entry: str) -> str:
     return program if entry == MAIN else f"{program}_{re.sub(r'[^a-z0-9]+', '_', entry.lower()).strip('_')}"
 
 
-def _entry(program: str, name: str, graph: Graph | IntegerGraph, isa: Isa, blob: Blob) -> Entry:
+def _entry(program: str, name: str, graph: Graph | IntegerGraph, isa: Isa, blob: Blob, tuner: Tuner | None) -> Entry:
     function = function_name(program, name)
     if isinstance(graph, Graph):
         graph = rewrite(turn_buffers(graph, isa), isa)
     plain = shadow(graph) if isinstance(graph, IntegerGraph) else graph
     layout = integer_layout(graph, isa, blob, function) if isinstance(graph, IntegerGraph) else float_layout(graph)
+    chosen = _kernels(graph, isa, layout, tuner)
     kernels, calls = [], []
-    lanes: set[int] = set()
-    for number, instruction in enumerate(plain.instructions):
-        kernel = (
-            float_kernel(instruction, graph, isa) if isinstance(graph, Graph) else integer_kernel(graph.instructions[number], graph, isa)
-        )
-        lanes |= kernel.lanes
+    for number, (instruction, kernel) in enumerate(zip(plain.instructions, chosen, strict=True)):
         body = "\n".join(f"  {line}" for line in kernel.lines(blob, layout.pointers))
         comment = print_instruction(instruction).replace("*/", "* /").replace("/*", "/ *")
         kernels.append(f"\n/* {comment} */\nKERNEL void {function}_{number}(unsigned char *restrict arena) {{\n{body}\n}}\n")
@@ -101,7 +101,26 @@ def _entry(program: str, name: str, graph: Graph | IntegerGraph, isa: Isa, blob:
     run = _run(function, plain, layout, [*interleaved(calls, layout.fills)])
     text = layout.helpers + "".join(kernels) + "\n".join(run) + "\n"
     inputs, outputs = plain.of_kind("input"), plain.of_kind("output")
-    return Entry(function, name, inputs, outputs, layout.arena_bytes, text, frozenset(lanes), cost(plain).macs)
+    lanes = frozenset(width for kernel in chosen for width in kernel.lanes)
+    return Entry(function, name, inputs, outputs, layout.arena_bytes, text, lanes, cost(plain).macs)
+
+
+def _kernels(graph: Graph | IntegerGraph, isa: Isa, layout: Layout, tuner: Tuner | None) -> list[Kernel]:
+    """Choose a kernel for every instruction."""
+    found: list[Kernel]
+    if isinstance(graph, IntegerGraph):
+        found = [integer_kernel(instruction, graph, isa) for instruction in graph.instructions]
+    else:
+        found = [FloatKernel(instruction, graph, isa) for instruction in graph.instructions]
+    if tuner is None:
+        return found
+    alternatives = [alternatives_of(kernel, kernel.schedules(isa)) for kernel in found]
+    lanes = sorted({width for kernels in alternatives for kernel in kernels for width in kernel.lanes})
+    return tuner.choose(alternatives, layout.pointers, layout.arena_bytes, _preamble(graph, isa, lanes))
+
+
+def _preamble(graph: Graph | IntegerGraph, isa: Isa, lanes: list[int]) -> str:
+    return top() + integer_preamble(isa.name, lanes) if isinstance(graph, IntegerGraph) else float_preamble(lanes)
 
 
 def parameters(inputs: tuple[Buffer, ...], outputs: tuple[Buffer, ...]) -> list[str]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from copy import copy
 
 import numpy as np
 
 from tacit.ir.graph import Graph, Matmul, Relu
 from tacit.targets.c.isa import Isa
 from tacit.targets.c.nests import Nest, literal_of, nest_of
-from tacit.targets.c.schedule import Schedule, best, choose
+from tacit.targets.c.schedule import Schedule, best, candidates, choose
 from tacit.targets.c.template import FAR, Kernel, Place, Tile, weight_elements
 from tacit.targets.c.weights import Blob, in_blocks, packed_size, values_of
 
@@ -87,6 +88,16 @@ class FloatKernel:
             strides[place] = reach
             reach *= self.nest.outer[place].extent
         return Place(f"(const real *)(weights + {blob.add(packed)})", "real", strides, packed=1)
+
+    def with_schedule(self, schedule: Schedule) -> FloatKernel:
+        """Give the same instruction in another schedule."""
+        other = copy(self)
+        other.schedule = schedule
+        return other
+
+    def schedules(self, isa: Isa) -> list[Schedule]:
+        """Give every schedule that may take the place of the estimated one."""
+        return [] if self.table is not None else list(candidates(self.nest, isa, frozenset(self.literals)))
 
     def around(self) -> list[int]:
         """Nothing has to be laid out first."""

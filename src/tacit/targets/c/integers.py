@@ -9,6 +9,7 @@ before the first shift.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from copy import copy
 from dataclasses import replace
 from functools import cached_property
 
@@ -56,6 +57,7 @@ class IntegerKernel:
         if self.folded:
             operands["bias"] = plain.operands["out"]  # stands for the folded one; its strides are its own
         self.plain, self.met = plain, False
+        self.others: list[Schedule] = []
         nest = replace(plain, operands=operands)
         self.group, self.nest, self.schedule = self._chosen(self._with_bias(nest))
         self.depth = self.nest.depth
@@ -105,19 +107,31 @@ class IntegerKernel:
         if grouped is not None:
             group, in_groups = grouped
             loops = {place for place, axis in enumerate(nest.outer) if self._is_met(nest) and axis.moves("a") and axis.moves("b")}
-            fitting = [
-                candidate
-                for candidate in candidates(in_groups, self.isa, frozenset(self.literals))
-                if candidate.modes["a"] == "splat"
-                and candidate.modes["b"] == "packed"
-                and all(column.lanes == self.isa.lanes for column in candidate.columns)
-                and not loops & set(candidate.tiles)
-            ]
+            fitting = [candidate for candidate in candidates(in_groups, self.isa, frozenset(self.literals)) if self._fits(candidate, loops)]
             found = min(fitting, key=lambda candidate: candidate.cycles, default=None)
             if found is not None and found.cycles < wide.cycles * _WIDE:
+                self.others = fitting
                 self.met = self._is_met(nest)
                 return group, in_groups, found
+        self.others = list(candidates(nest, self.isa, frozenset(self.literals)))
         return 1, nest, wide
+
+    def _fits(self, candidate: Schedule, loops: set[int]) -> bool:
+        """Say whether groups of bytes can be multiplied in a schedule; `loops` may not lie in its tile."""
+        modes, lanes = candidate.modes, {column.lanes for column in candidate.columns}
+        return modes["a"] == "splat" and modes["b"] == "packed" and lanes == {self.isa.lanes} and not loops & set(candidate.tiles)
+
+    def with_schedule(self, schedule: Schedule) -> IntegerKernel:
+        """Give the same instruction in another schedule."""
+        other = copy(self)
+        other.__dict__.pop("requantiser", None)
+        other.schedule = schedule
+        return other
+
+    def schedules(self, isa: Isa) -> list[Schedule]:
+        """Give every schedule that may take the place of the estimated one."""
+        del isa
+        return self.others
 
     def _is_met(self, nest: Nest) -> bool:
         return self.subtracts and "b" in nest.operands

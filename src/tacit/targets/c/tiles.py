@@ -119,6 +119,11 @@ class TileKernel(IntegerKernel):
         modes = {name: mode for name, mode in self.schedule.modes.items()}
         self.schedule = Schedule(walk.vector, modes, columns, {}, False, 1, walk.cycles)
 
+    def schedules(self, isa: Isa) -> list[Schedule]:
+        """Tiles have one schedule."""
+        del isa
+        return []
+
     def lines(self, blob: Blob, pointers: Mapping[str, str]) -> Iterator[str]:
         """Store the weights and write the body of the function."""
         self.places = dict(self._places(self.graph, blob, pointers))
