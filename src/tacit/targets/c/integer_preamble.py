@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from tacit.targets.c.isa import isa_named
+
 _SCALAR = """
 #define INT_RIGHT1(x, by) ((x) >> (by))
 #define INT_MUL1(x, y) ((x) * (y))
@@ -39,7 +41,7 @@ typedef int32_t n{lanes} __attribute__((vector_size({bytes}), aligned(4), may_al
 #else
 typedef struct {{ int32_t e[{lanes}]; }} n{lanes};
 #define INT_EACH{lanes}(text) n{lanes} r; for (int i = 0; i < {lanes}; i++) r.e[i] = (text); return r;
-static const n{lanes} INT_ZERO{lanes} = {{{{0}}}};
+#define INT_ZERO{lanes} INT_SPLAT{lanes}(0)
 INLINE n{lanes} INT_SPLAT{lanes}(int32_t s) {{ INT_EACH{lanes}(s) }}
 INLINE n{lanes} INT_LOAD{lanes}(const int32_t *p) {{ INT_EACH{lanes}(p[i]) }}
 INLINE n{lanes} INT_RIGHT{lanes}(n{lanes} x, int by) {{ INT_EACH{lanes}(x.e[i] >> by) }}
@@ -261,5 +263,6 @@ def integer_preamble(isa: str, lanes: list[int]) -> str:
                 read, write = fast
                 moves = f"#define WIDEN{count}_{kind}(p) ((n{count}){read})\n#define NARROW{count}_{kind}(p, x) {write}"
             parts.append(_STORED.format(kind=kind, lanes=count, size=size, bytes=size * count, moves=moves))
-    parts.append(_GROUPS.get(base, ""))
+    if isa_named(isa).lanes in lanes:
+        parts.append(_GROUPS.get(base, ""))
     return "".join(parts)

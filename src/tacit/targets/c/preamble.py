@@ -10,7 +10,9 @@ _TOP = """
 #if defined(__clang__)
 #define KERNEL static __attribute__((noinline))
 #else
-#define KERNEL static __attribute__((noipa)) /* gcc 12 drops calls of kernels as free of effects: its analysis across functions is off */
+/* ivopts of gcc 12 may write a store as address 0 plus a number; its search for pure functions takes that for a fault that ends the
+   function, and drops calls of what does nothing but fault: so it must not look into kernels */
+#define KERNEL static __attribute__((noipa))
 #endif
 #define INLINE static inline __attribute__((always_inline, unused))
 #define COPY(to, from, bytes) __builtin_memcpy((to), (from), (bytes))
@@ -68,7 +70,7 @@ INLINE void SCATTER{lanes}(real *p, int stride, v{lanes} c, int n) {{
 #else
 typedef struct {{ float e[{lanes}]; }} v{lanes};
 #define EACH{lanes}(text) v{lanes} r; for (int i = 0; i < {lanes}; i++) r.e[i] = (text); return r;
-static const v{lanes} ZERO{lanes} = {{{{0}}}};
+#define ZERO{lanes} SPLAT{lanes}(0.0f)
 INLINE v{lanes} LOAD{lanes}(const real *p) {{ EACH{lanes}(p[i]) }}
 INLINE v{lanes} SPLAT{lanes}(float s) {{ EACH{lanes}(s) }}
 INLINE v{lanes} ADD{lanes}(v{lanes} c, v{lanes} d) {{ EACH{lanes}(c.e[i] + d.e[i]) }}
