@@ -17,6 +17,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import NoReturn, cast
 
 import numpy as np
@@ -26,11 +27,12 @@ from tacit.ground.tables import did_you_mean
 from tacit.ir.graph import Axes, Buffer, Graph, Index, Instruction, Kind, Matmul, Relu, View
 from tacit.ir.operations import OPERATIONS, operation_of, role_counts
 
-_KINDS = ("input", "weight", "scratch", "output")
+KINDS = ("input", "weight", "scratch", "output")
 _PLAIN = re.compile(r"[A-Za-z_][\w.]*")
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"')
 _BLANK = re.compile(r"[ \t]*")
 _INTEGER = re.compile(r"-?[0-9]+")
+_REAL = re.compile(r"-?[0-9]+(\.[0-9]*)?(e[+-]?[0-9]+)?")
 _AXES = re.compile(r"\[([^\]#\"]*)\]")
 _OFFSET = re.compile(r"[ \t]*\+[ \t]*([0-9]+)")
 _AXIS = re.compile(r"[ \t]*([0-9]+)[ \t]*:[ \t]*(-?[0-9]+)[ \t]*")
@@ -51,7 +53,7 @@ def print_graph(graph: Graph) -> str:
     <BLANKLINE>
     """
     buffers = [
-        f"{buffer.kind:<7} {_name(buffer.name)}: {buffer.dtype}[{', '.join(map(str, buffer.shape))}]{' zeroed' if buffer.zeroed else ''}"
+        f"{buffer.kind:<7} {print_name(buffer.name)}: {buffer.dtype}[{', '.join(map(str, buffer.shape))}]" + " zeroed" * buffer.zeroed
         for buffer in graph.buffers
     ]
     return "\n".join([*buffers, "", *map(print_instruction, graph.instructions), ""])
@@ -61,23 +63,28 @@ def print_instruction(instruction: Instruction) -> str:
     """Write one instruction as a line of text."""
     source = f" from {json.dumps(instruction.source)}" if instruction.source else ""
     if isinstance(instruction, Relu):
-        return f"relu {_view(instruction.out, None)} = {_view(instruction.x, None)}{source}"
+        return f"relu {print_view(instruction.out, None)} = {print_view(instruction.x, None)}{source}"
+    return f"matmul {print_products(instruction)}{' then relu' if instruction.relu else ''}{source}"
+
+
+def print_products(instruction: Matmul) -> str:
+    """Write ``out = a @ b + bias`` with all of its views."""
     views = {
-        operand.field: _view(view, role_counts(operand, instruction.axes))
+        operand.field: print_view(view, role_counts(operand, instruction.axes))
         for operand in operation_of(instruction).operands
         if (view := getattr(instruction, operand.field)) is not None
     }
     sign = "+=" if instruction.accumulate else "="
     bias = f" + {views['bias']}" if "bias" in views else ""
-    relu = " then relu" if instruction.relu else ""
-    return f"matmul {views['out']} {sign} {views['a']} @ {views['b']}{bias}{relu}{source}"
+    return f"{views['out']} {sign} {views['a']} @ {views['b']}{bias}"
 
 
-def _name(name: str) -> str:
+def print_name(name: str) -> str:
+    """Write the name of a buffer, quoted where it is not a plain word."""
     return name if _PLAIN.fullmatch(name) and name.isascii() else json.dumps(name)
 
 
-def _view(view: View, counts: tuple[int, ...] | None) -> str:
+def print_view(view: View, counts: tuple[int, ...] | None) -> str:
     """Write a view; `counts` axes stand between bars."""
     axes = [f"{extent}:{stride}" for extent, stride in zip(view.shape, view.strides, strict=True)]
     if counts is None:
@@ -92,8 +99,8 @@ def _view(view: View, counts: tuple[int, ...] | None) -> str:
     if view.index is not None:
         found = view.index
         strides = ", ".join(map(str, found.strides))
-        index = f"{{{found.step} * {_name(found.buffer)}+{found.offset}({strides}) < {found.limit}}}"
-    return f"{_name(view.buffer)}{index}+{view.offset}[{body}]"
+        index = f"{{{found.step} * {print_name(found.buffer)}+{found.offset}({strides}) < {found.limit}}}"
+    return f"{print_name(view.buffer)}{index}+{view.offset}[{body}]"
 
 
 # --- parsing ------------------------------------------------------------------------------------------------------------
@@ -107,22 +114,22 @@ def parse_graph(text: str, weights: Mapping[str, np.ndarray] = {}) -> Graph:
     buffers: list[Buffer] = []
     instructions: list[Instruction] = []
     for number, line in enumerate(text.splitlines(), start=1):
-        scan = _Line(line, number)
+        scan = Line(line, number)
         if scan.ended():
             continue
         word = scan.word()
-        if word in _KINDS:
+        if word in KINDS:
             buffers.append(_parse_buffer(scan, cast(Kind, word)))
         elif word == "matmul":
             instructions.append(_parse_matmul(scan))
         elif word == "relu":
             instructions.append(_parse_relu(scan))
         else:
-            scan.fail(f"a kind of buffer or an operation, got `{word}`", column=0, fix=did_you_mean(word, [*_KINDS, *OPERATIONS]))
+            scan.fail(f"a kind of buffer or an operation, got `{word}`", column=0, fix=did_you_mean(word, [*KINDS, *OPERATIONS]))
     return Graph(tuple(buffers), tuple(instructions), dict(weights))
 
 
-class _Line:
+class Line:
     """One line and the place up to which it is read."""
 
     def __init__(self, text: str, number: int) -> None:
@@ -179,6 +186,11 @@ class _Line:
         found = self.find(_INTEGER)
         return self.fail("an integer") if found is None else int(found)
 
+    def real(self) -> float:
+        """Take a number, or fail."""
+        found = self.find(_REAL)
+        return self.fail("a number") if found is None else float(found)
+
     def string(self) -> str:
         """Take a quoted string, or fail."""
         self.skip()
@@ -204,7 +216,7 @@ class _Line:
             self.fail("the end of the line")
 
 
-def _integers(scan: _Line, close: str) -> Iterator[int]:
+def parse_integers(scan: Line, close: str) -> Iterator[int]:
     """Take integers between commas up to a closing mark."""
     if scan.has(close):
         return
@@ -214,7 +226,7 @@ def _integers(scan: _Line, close: str) -> Iterator[int]:
         yield scan.integer()
 
 
-def _parse_buffer(scan: _Line, kind: Kind) -> Buffer:
+def _parse_buffer(scan: Line, kind: Kind) -> Buffer:
     name = scan.name()
     scan.take(":")
     scan.skip()
@@ -223,7 +235,7 @@ def _parse_buffer(scan: _Line, kind: Kind) -> Buffer:
     if dtype != "float32" and dtype != "int32":
         scan.fail(f"float32 or int32, got `{dtype}`", column=column)
     scan.take("[")
-    shape = tuple(_integers(scan, "]"))
+    shape = tuple(parse_integers(scan, "]"))
     zeroed = not scan.ended()
     if zeroed:
         scan.take("zeroed")
@@ -231,7 +243,7 @@ def _parse_buffer(scan: _Line, kind: Kind) -> Buffer:
     return Buffer(name, kind, shape, "float32" if dtype == "float32" else "int32", zeroed)
 
 
-def _parse_view(scan: _Line, parts: int) -> tuple[View, tuple[int, ...]]:
+def parse_view(scan: Line, parts: int) -> tuple[View, tuple[int, ...]]:
     """Take a view whose axes stand in `parts` parts; give it and the count of axes of each part."""
     name = scan.name()
     index = _parse_index(scan) if scan.has("{") else None
@@ -268,41 +280,51 @@ def _parse_view(scan: _Line, parts: int) -> tuple[View, tuple[int, ...]]:
     return View(name, int(match[1]), tuple(shape), tuple(strides), index), tuple(counts)
 
 
-def _parse_index(scan: _Line) -> Index:
+def _parse_index(scan: Line) -> Index:
     step = scan.integer()
     scan.take("*")
     buffer = scan.name()
     scan.take("+")
     offset = scan.integer()
     scan.take("(")
-    strides = tuple(_integers(scan, ")"))
+    strides = tuple(parse_integers(scan, ")"))
     scan.take("<")
     limit = scan.integer()
     scan.take("}")
     return Index(buffer, offset, strides, step, limit)
 
 
-def _parse_source(scan: _Line) -> str:
+def parse_source(scan: Line) -> str:
+    """Take where an instruction came from, when that is said, and the end of the line."""
     source = scan.string() if not scan.ended() and scan.has("from") else ""
     scan.end()
     return source
 
 
-def _parse_relu(scan: _Line) -> Relu:
-    out, _ = _parse_view(scan, 1)
+def _parse_relu(scan: Line) -> Relu:
+    out, _ = parse_view(scan, 1)
     scan.take("=")
-    x, _ = _parse_view(scan, 1)
-    return Relu(out, x, _parse_source(scan))
+    x, _ = parse_view(scan, 1)
+    return Relu(out, x, parse_source(scan))
 
 
-def _parse_matmul(scan: _Line) -> Matmul:
+def _parse_matmul(scan: Line) -> Matmul:
+    products = parse_products(scan)
+    relu = not scan.ended() and scan.has("then")
+    if relu:
+        scan.take("relu")
+    return replace(products, relu=relu, source=parse_source(scan))
+
+
+def parse_products(scan: Line) -> Matmul:
+    """Take ``out = a @ b + bias`` with all of its views."""
     operands = {operand.field: operand for operand in OPERATIONS["matmul"].operands}
     counted: dict[str, int] = {}
 
     def take(field: str) -> View:
         scan.skip()
         column = scan.place
-        view, counts = _parse_view(scan, len(operands[field].roles))
+        view, counts = parse_view(scan, len(operands[field].roles))
         for role, count in zip(operands[field].roles, counts, strict=True):
             if counted.setdefault(role, count) != count:
                 scan.fail(f"{counted[role]} {role} axes in {field} as before, got {count}", column=column)
@@ -316,7 +338,4 @@ def _parse_matmul(scan: _Line) -> Matmul:
     scan.take("@")
     b = take("b")
     bias = take("bias") if scan.has("+") else None
-    relu = not scan.ended() and scan.has("then")
-    if relu:
-        scan.take("relu")
-    return Matmul(out, a, b, Axes(**counted), bias, accumulate, relu, _parse_source(scan))
+    return Matmul(out, a, b, Axes(**counted), bias, accumulate)

@@ -20,7 +20,7 @@ from tacit.quantisation.shifts import Shifts, choose_shifts
 from tacit.quantisation.splitting import best_cut, cut_factor, halves
 from tacit.quantisation.weights import FINE, MOST, Reals, Rounded, exact, nearest
 
-_ROUGH = 512  # part of the range of a result that its multiplier may be off by (or half a step); beyond, an instruction is cut in two
+_ROUGH = 512  # part of the range of a result that its multiplier may be off by (or a step); beyond, an instruction is cut in two
 _ROOM = float(1 << 24)  # steps of a result that a sum may reach where steps have to be made coarser
 _BIAS = 1 << 24  # what a bias may reach, so that there is room for the sum
 
@@ -220,7 +220,7 @@ class Emitter:
         if math.isinf(shifts.error):
             greatest = float((self._sums(rough).total.magnitude * np.abs(factor)).max())
             raise TooFine(rough.out.buffer, greatest / _ROOM)
-        if shifts.error > max(0.5, (high - low) / _ROUGH):
+        if shifts.error > max(1.0, (high - low) / _ROUGH):
             cut = best_cut(np.abs(factor))
             if cut is not None:
                 parts = zip(halves(rough, *cut), cut_factor(product, *cut), strict=True)
