@@ -17,6 +17,7 @@ from tacit.ir.integer_ranges import LIMITS
 from tacit.quantisation.constants import constants
 from tacit.quantisation.seen import Seen
 
+_ROOM = {"output": 2.0, "scratch": 1.25}  # times the range seen that 16 bits hold: other examples may reach further
 _SHRINK = tuple(1.0 - 0.05 * step for step in range(15))  # of the range seen: what is tried
 
 
@@ -105,7 +106,10 @@ def _group_formats(members: list[tuple[Buffer, Seen]], dtype: IntegerType, centr
     power = sum(float(np.mean(values**2)) for values in samples.values()) or 1.0
     best: tuple[float, dict[str, Format]] | None = None
     for part in _SHRINK if dtype == "uint8" else (1.0,):
-        ends = {buffer.name: (min(found.low, 0.0) * part, max(found.high, 0.0) * part) for buffer, found in members}
+        ends = {}
+        for buffer, found in members:
+            room = part if dtype == "uint8" else _ROOM[buffer.kind]
+            ends[buffer.name] = min(found.low, 0.0) * room, max(found.high, 0.0) * room
         if dtype == "uint8":
             ends |= {name: _centred(low, high) for name, (low, high) in ends.items() if name in centred and low < 0.0}
         scale = max(_scale(low, high, dtype) for low, high in ends.values())

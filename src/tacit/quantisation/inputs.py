@@ -12,6 +12,7 @@ from tacit.quantisation.formats import Format, must_be_narrow, range_format
 from tacit.quantisation.useful import Limits
 from tacit.quantisation.weights import Reals
 
+_AT_ONCE = 4096  # examples
 _WIDE = 4.0  # times by which the ranges of an input's elements may differ before they get their own scales
 
 
@@ -22,19 +23,28 @@ def input_formats(graph: Graph, examples: Sequence[np.ndarray], limits: Limits, 
         if buffer.dtype == "int32":
             found[buffer.name] = Format("int32", 1.0, 0)
             continue
-        values = np.nan_to_num(np.asarray(array, np.float32)).reshape(len(array), -1)
-        low, high = limits[buffer.name]
-        least, greatest = (np.clip(end, low, high) for end in (values.min(0), values.max(0)))
-        found[buffer.name] = _whole(values) or _real(buffer, graph, least, greatest)
+        least, greatest, whole = _extremes(np.asarray(array), buffer.size)
+        kind = _whole(float(least.min()), float(greatest.max())) if whole else None
+        least, greatest = (np.clip(end, *limits[buffer.name]) for end in (least, greatest))
+        found[buffer.name] = kind or _real(buffer, graph, least, greatest)
         if found[buffer.name].dtype == "int16" and (buffer.name in narrow or buffer.name not in wide):
             found[buffer.name] = range_format(float(min(least.min(), 0.0)), float(max(greatest.max(), 0.0)), "uint8")
     return found
 
 
-def _whole(values: np.ndarray) -> Format | None:
-    """Give an exact format to whole numbers."""
-    least, greatest = float(values.min()), float(values.max())
-    if least < -32768 or greatest > 32767 or not bool(np.all(values == np.rint(values))):
+def _extremes(array: np.ndarray, size: int) -> tuple[Reals, Reals, bool]:
+    """Give the least and greatest value of each element over all examples (NaN counts as 0), and whether all are whole numbers."""
+    least, greatest, whole = np.full(size, np.inf), np.full(size, -np.inf), True
+    for start in range(0, len(array), _AT_ONCE):
+        values = np.nan_to_num(array[start : start + _AT_ONCE].astype(np.float32)).reshape(-1, size)
+        least, greatest = np.minimum(least, values.min(0)), np.maximum(greatest, values.max(0))
+        whole = whole and bool(np.all(values == np.rint(values)))
+    return least, greatest, whole
+
+
+def _whole(least: float, greatest: float) -> Format | None:
+    """Give an exact format to whole numbers, or None where 16 bits don't hold them."""
+    if least < -32768 or greatest > 32767:
         return None
     return Format("uint8", 1.0, 0) if least >= 0 and greatest <= 255 else Format("int16", 1.0, 0)
 

@@ -78,6 +78,22 @@ def test_16_bits_go_where_outputs_need_them() -> None:
     assert too_narrow({("a", "b"): 0.5, ("c",): 0.001}, 0.01) == ["a", "b"]
 
 
+def test_outputs_have_room_for_twice_what_was_seen() -> None:
+    graph = subjects.clamp()
+    x = np.linspace(0, 4, 600, dtype=np.float32).reshape(100, 6)
+    found = evaluate_integers(quantise(graph, [x]), [np.full((1, 6), 7.9, np.float32)])[0]
+    np.testing.assert_allclose(found, 4.0, atol=0.05)  # what is within is clipped at what was seen
+    assert next(iter(quantise(graph, [x]).of_kind("output"))).scale * 32767 == pytest.approx(8.0, rel=0.01)
+
+
+def test_an_example_that_lacks_a_number_does_no_harm() -> None:
+    graph = subjects.maximum()
+    x = np.random.default_rng(0).normal(size=(60, 4)).astype(np.float32)
+    holes = x.copy()
+    holes[3, 1] = np.nan
+    assert error(graph, quantise(graph, [holes]), x) < 0.03
+
+
 def test_a_bias_that_is_not_constant_becomes_an_accumulation() -> None:
     graph = subjects.maximum()
     last = graph.instructions[-1]
