@@ -82,7 +82,7 @@ def prepared(graph: Graph, examples: Sequence[np.ndarray], *, tolerance: float =
     """Choose the formats of all buffers; rewrite what integers can't do well."""
     given = [np.asarray(array) for array in examples]
     chosen = np.unique(np.linspace(0, len(given[0]) - 1, CALIBRATION).round().astype(int))
-    some = [_numbers(array[chosen]) for array in given]
+    some = [without_nan(array[chosen]) for array in given]
     few = [array[:: max(1, len(array) // _FEW)][:_FEW] for array in some]
     wanted = outputs(FloatRun(graph), few)
     graph = constant_biases(graph)
@@ -99,7 +99,7 @@ def prepared(graph: Graph, examples: Sequence[np.ndarray], *, tolerance: float =
     return Prepared(graph, formats, limits, sensitivity, tolerance, few, wanted)
 
 
-def _numbers(array: np.ndarray) -> np.ndarray:
+def without_nan(array: np.ndarray) -> np.ndarray:
     """Read NaN as 0, as the boundary of an integer graph does."""
     return np.nan_to_num(array) if array.dtype.kind == "f" else array
 

@@ -13,7 +13,7 @@ from tacit.ground.budget import Meter
 from tacit.ground.progress import Reporter
 from tacit.ir.graph import Graph
 from tacit.quantisation.observing import FloatRun, outputs
-from tacit.quantisation.quantise import Prepared, Quantised, emitted, prepared
+from tacit.quantisation.quantise import Prepared, Quantised, emitted, prepared, without_nan
 from tacit.quantisation.rounding_run import RoundingRun
 
 _STEP = 2e-3  # of a weight's root mean square: the largest step of the optimiser; a step of 8 bits is about ten times as large
@@ -40,7 +40,7 @@ def fine_tuned(
     run, reporter, meter = RoundingRun(start.graph, start.formats, start.limits), reporter or Reporter(), Meter(seconds)
     if not run.trainable:
         return emitted(start)
-    weights = _train(run, graph, [np.asarray(array) for array in examples], steps, meter, seed, reporter)
+    weights = _train(run, graph, [without_nan(np.asarray(array)) for array in examples], steps, meter, seed, reporter)
     tuned = replace_weights(start.graph, weights)
     again = prepared(tuned, examples, tolerance=start.tolerance)
     made = [emitted(start), emitted(replace(start, graph=tuned)), emitted(replace(again, wanted=start.wanted))]
