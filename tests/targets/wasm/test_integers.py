@@ -12,6 +12,8 @@ import torch
 from torch import nn
 
 import tacit_programs.digits as digits
+from tacit.binary.binary import Binary
+from tacit.binary.probes import record_probes
 from tacit.ir.integer_interpreter import evaluate_integers
 from tacit.lowering.lower import lower_module
 from tacit.passes.pipeline import optimise
@@ -53,8 +55,10 @@ class Built:
 def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Built]:
     torch.manual_seed(0)
     images = digits.load_digits().images[..., None]
-    graph = quantise(optimise(lower_module(Net(), SIGNATURE.input.arrays).graph), [images[COUNT : COUNT + 256]])
-    source = Source("digits", {"main": graph}, SIGNATURE, "0" * 64)
+    floats = optimise(lower_module(Net(), SIGNATURE.input.arrays).graph)
+    graph = quantise(floats, [images[COUNT : COUNT + 256]])
+    probes = record_probes(Binary({"main": floats}, SIGNATURE), [images[:2]])
+    source = Source("digits", {"main": graph}, SIGNATURE, "0" * 64, {"probes": probes})
     folder = tmp_path_factory.mktemp("digits")
     WasmTarget().write(source, folder, Options())
     expected = evaluate_integers(graph, [images[:COUNT]])[0].reshape(COUNT, -1)
@@ -78,6 +82,17 @@ def test_chromium_has_the_bits_of_the_interpreter(built, tmp_path):
         for name in ("digits.wasm", "digits_plain.wasm"):
             found = scores_in_page(browser, built.folder / "digits.mjs", built.folder / name, built.images)
             assert np.array_equal(found, built.expected)
+
+
+@pytest.mark.system
+def test_the_page_says_that_it_computes_in_integers(built, tmp_path):
+    with chromium(tmp_path / "profile") as browser:
+        browser.open(built.folder / "digits.html")
+        assert "8-bit integers" in browser.text(".tiles")
+        assert browser.text(".facts > .hint").startswith(
+            "Self-check: on 2 recorded inputs 8-bit scores differ from the 32-bit ones by up to"
+        )
+        assert browser.requests() == [] and browser.complaints() == []
 
 
 def test_another_bit_would_be_seen(built):

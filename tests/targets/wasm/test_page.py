@@ -43,13 +43,14 @@ def test_the_script_stands_alone():
     assert [name for name, count in names.items() if count > 1] == []
 
 
-def test_every_file_is_used():
+def test_every_file_is_used_and_has_short_lines():
     script = bundle("main.mjs")
     root = files("tacit.targets.wasm") / "web"
     for folder in (root, root / "reading", root / "views"):
         for path in folder.iterdir():
             if path.name.endswith(".mjs"):
                 names = top_level_names(re.sub(r"^export ", "", path.read_text(encoding="utf-8"), flags=re.MULTILINE))
+                assert max(map(len, path.read_text(encoding="utf-8").splitlines())) <= 140, path.name
                 assert names and set(names) <= set(top_level_names(script)), path.name
 
 

@@ -20,6 +20,10 @@ from tacit.targets.wasm.glue import buffers, takes_integers
 from tacit.targets.wasm.page import es_module, page, template
 from tacit.targets.wasm.sections import PAGE_BYTES, exports, memory_pages
 
+_ARITHMETIC = {
+    False: "It computes in 32-bit floats, with the same bits in every engine.",
+    True: "It computes in 8-bit integers, with the same bits in every engine and on every other target; floats go in and come out.",
+}
 _TOLERANCE = 1e-5  # relative; both modules sum in one order, and WebAssembly has no fused operations
 
 
@@ -91,6 +95,7 @@ def _readme(source: Source, modules: Modules, sizes: dict[str, int]) -> str:
         "vectors_bytes": f"{len(modules.vectors):,}",
         "plain_bytes": f"{len(modules.plain):,}",
         "memory_bytes": f"{memory_pages(modules.vectors)[0] * PAGE_BYTES:,}",
+        "arithmetic": _ARITHMETIC[source.integer],
         "example": ", ".join(f"new {kind}({size})" for kind, size in arrays),
         "decode": decode,
         "inputs": "\n".join(_lines(buffers(graph, "input"))),

@@ -42,7 +42,12 @@ async function main() {
   const answer = answerView(program.signature.output);
   const facts = factsView(page, program, net.vectors);
   const given = (arrays) => answer.show(arrays === null ? null : net.run(...arrays)[0]);
-  const input = inputView(program.signature.input, probes.map(({ arrays }) => arrays), net.inputs, given);
+  const input = inputView(
+    program.signature.input,
+    probes.map(({ arrays }) => arrays),
+    net.inputs,
+    given,
+  );
   document.getElementById("input").append(input.element);
   document.getElementById("answer").append(answer.element);
   document.getElementById("facts").append(facts.element);

@@ -42,7 +42,12 @@ export function readPicture(source, type) {
     const scale = Math.min(source.width / type.width, source.height / type.height);
     const across = (source.width - type.width * scale) / 2;
     const down = (source.height - type.height * scale) / 2;
-    box = [Math.max(0, across), Math.max(0, down), Math.min(source.width, source.width - across), Math.min(source.height, source.height - down)];
+    box = [
+      Math.max(0, across),
+      Math.max(0, down),
+      Math.min(source.width, source.width - across),
+      Math.min(source.height, source.height - down),
+    ];
   }
   return resized(source, type.width, type.height, box).data;
 }
@@ -94,9 +99,13 @@ export function resized(source, width, height, box) {
   }
   const edges = [left, top, right, bottom].map(Math.fround);
   const alongRows = (given) =>
-    width !== given.width || edges[0] !== 0 || edges[2] !== width ? filteredRows(given, taps(given.width, edges[0], edges[2], width)) : given;
+    width !== given.width || edges[0] !== 0 || edges[2] !== width
+      ? filteredRows(given, taps(given.width, edges[0], edges[2], width))
+      : given;
   const alongColumns = (given) =>
-    height !== given.height || edges[1] !== 0 || edges[3] !== height ? filteredColumns(given, taps(given.height, edges[1], edges[3], height)) : given;
+    height !== given.height || edges[1] !== 0 || edges[3] !== height
+      ? filteredColumns(given, taps(given.height, edges[1], edges[3], height))
+      : given;
   // The order decides how the levels between the two passes are rounded. Pillow 13 begins with what shrinks most; 12 and before with rows.
   const fewer = reached.height - height;
   const columnsFirst = fewer > 0 && fewer > 2 * (reached.width - width);
@@ -184,7 +193,8 @@ function filteredRows({ data, width, height, channels }, columns) {
       const { first, weights } = columns[column];
       for (let channel = 0; channel < channels; channel += 1) {
         let sum = 2 ** (BITS - 1);
-        for (let tap = 0, at = (row * width + first) * channels + channel; tap < weights.length; tap += 1, at += channels) sum += data[at] * weights[tap];
+        for (let tap = 0, at = (row * width + first) * channels + channel; tap < weights.length; tap += 1, at += channels)
+          sum += data[at] * weights[tap];
         out[(row * columns.length + column) * channels + channel] = level(sum);
       }
     }

@@ -30,7 +30,8 @@ export function resample(samples, source, target, count, lead) {
     const weights = filters.get(phase);
     const first = (step - phase) / up + lead - half;
     let sum = 0;
-    for (let tap = Math.max(0, -first); tap < weights.length && first + tap < samples.length; tap += 1) sum += samples[first + tap] * weights[tap];
+    for (let tap = Math.max(0, -first); tap < weights.length && first + tap < samples.length; tap += 1)
+      sum += samples[first + tap] * weights[tap];
     out[place] = sum;
   }
   return out;

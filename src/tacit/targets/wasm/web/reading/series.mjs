@@ -76,20 +76,28 @@ const READERS = {
 /** Read a .npy file of one or two axes: rows of numbers (one row for one axis). */
 export function readNpy(bytes) {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  if (bytes.length < 12 || String.fromCharCode(...bytes.subarray(1, 6)) !== "NUMPY") throw new InputError("expected a .npy file, got another one");
+  if (bytes.length < 12 || String.fromCharCode(...bytes.subarray(1, 6)) !== "NUMPY")
+    throw new InputError("expected a .npy file, got another one");
   const wide = bytes[6] > 1;
-  const start = (wide ? 12 + view.getUint32(8, true) : 10 + view.getUint16(8, true));
+  const start = wide ? 12 + view.getUint32(8, true) : 10 + view.getUint16(8, true);
   const header = new TextDecoder().decode(bytes.subarray(wide ? 12 : 10, start));
   const [, order, kind] = /'descr':\s*'([<>|=])([a-z]\d+)'/.exec(header) ?? [];
   const read = READERS[kind];
-  const shape = (/'shape':\s*\(([^)]*)\)/.exec(header)?.[1] ?? "").split(",").map((size) => size.trim()).filter(Boolean).map(Number);
-  if (!read || shape.length < 1 || shape.length > 2) throw new InputError("expected a .npy file of numbers with one or two axes, got another one");
+  const shape = (/'shape':\s*\(([^)]*)\)/.exec(header)?.[1] ?? "")
+    .split(",")
+    .map((size) => size.trim())
+    .filter(Boolean)
+    .map(Number);
+  if (!read || shape.length < 1 || shape.length > 2)
+    throw new InputError("expected a .npy file of numbers with one or two axes, got another one");
   const [rows, columns] = shape.length === 2 ? shape : [1, shape[0]];
   const size = Number(kind.slice(1));
   if (bytes.length - start < rows * columns * size) throw new InputError("expected a whole .npy file, got one that ends early");
   const byColumns = /'fortran_order':\s*True/.test(header);
   const place = (row, column) => start + size * (byColumns ? column * rows + row : row * columns + column);
-  return Array.from({ length: rows }, (_, row) => Array.from({ length: columns }, (_, column) => read(view, place(row, column), order !== ">")));
+  return Array.from({ length: rows }, (_, row) =>
+    Array.from({ length: columns }, (_, column) => read(view, place(row, column), order !== ">")),
+  );
 }
 
 /** Turn rows of steps (a CSV) into rows of channels. */
@@ -110,6 +118,9 @@ export function readSeries(rows, type) {
     }
   });
   const bad = values.findIndex((value) => !Number.isFinite(value));
-  if (bad >= 0) throw new InputError(`expected finite numbers, got another one in channel ${Math.floor(bad / type.steps) + 1}, step ${(bad % type.steps) + 1}`);
+  if (bad >= 0)
+    throw new InputError(
+      `expected finite numbers, got another one in channel ${Math.floor(bad / type.steps) + 1}, step ${(bad % type.steps) + 1}`,
+    );
   return values;
 }

@@ -17,7 +17,7 @@ export function readWav(bytes) {
   if (!isWav(bytes)) throw new InputError("expected a WAV file, got a file that is not one");
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   let form = null;
-  for (let at = 12; at + 8 <= bytes.length; ) {
+  for (let at = 12; at + 8 <= bytes.length;) {
     const name = letters(bytes, at);
     const length = view.getUint32(at + 4, true);
     if (name === "fmt ") form = formOf(view, at + 8, Math.min(length, bytes.length - at - 8));
@@ -46,7 +46,8 @@ function formOf(view, at, length) {
   if (!(code === 1 ? [8, 16, 24, 32] : code === 3 ? [32, 64] : []).includes(form.bits)) {
     throw new InputError(`expected a WAV file of PCM (8, 16, 24 or 32 bits, or float), got format ${code} of ${form.bits} bits`);
   }
-  const whole = form.channels >= 1 && form.channels <= 64 && form.rate >= 1 && form.rate <= 1e6 && field(12) === (form.channels * form.bits) / 8;
+  const whole =
+    form.channels >= 1 && form.channels <= 64 && form.rate >= 1 && form.rate <= 1e6 && field(12) === (form.channels * form.bits) / 8;
   if (!whole) throw damaged(`its description says ${form.channels} channels, ${form.rate} samples a second, ${field(12)} bytes a frame`);
   return form;
 }
@@ -81,7 +82,8 @@ function reader(view, bits, floats) {
 /** Cut the window out of a sound, resample it and place it: `{sound: Int16Array, first, frames}`, the window in source frames. */
 export function readSound({ rate, samples }, type) {
   const frames = samples.length;
-  if (frames > MOST_SECONDS * rate) throw new InputError(`expected a sound of at most ${MOST_SECONDS} seconds, got ${Math.round(frames / rate)}`);
+  if (frames > MOST_SECONDS * rate)
+    throw new InputError(`expected a sound of at most ${MOST_SECONDS} seconds, got ${Math.round(frames / rate)}`);
   const wanted = Math.ceil((type.samples * rate) / type.rate);
   let [first, place, count] = [0, 0, type.samples];
   if (frames > wanted) {
@@ -117,7 +119,8 @@ function energies(samples, hop) {
 function loudest(found, hops) {
   const total = new Float64Array(found.length + 1);
   found.forEach((energy, at) => (total[at + 1] = total[at] + energy));
-  const runs = hops < total.length ? Array.from({ length: total.length - hops }, (_, at) => total[at + hops] - total[at]) : [total[total.length - 1]];
+  const runs =
+    hops < total.length ? Array.from({ length: total.length - hops }, (_, at) => total[at + hops] - total[at]) : [total[total.length - 1]];
   const limit = runs.reduce((most, run) => Math.max(most, run), -Infinity) * (1 - 1e-9);
   return runs.findIndex((run) => run >= limit);
 }

@@ -64,7 +64,11 @@ function namesView(type) {
   const head = element("output", { class: "winner" }, "–");
   const sure = element("span", { class: "sure" });
   const bars = type.names.map((name) => bar(name));
-  const list = element("ol", { class: "bars", "aria-label": several ? "Probability of each label" : "Probability of each class" }, bars.slice(0, MOST_IN_ORDER).map(({ row }) => row));
+  const list = element(
+    "ol",
+    { class: "bars", "aria-label": several ? "Probability of each label" : "Probability of each class" },
+    bars.slice(0, MOST_IN_ORDER).map(({ row }) => row),
+  );
   const rest = element("p", { class: "hint" });
   const text = (scores) => {
     const answer = decode(scores, type);
@@ -85,7 +89,11 @@ function namesView(type) {
       rest.textContent = `The best ${MOST_BARS} of ${type.names.length}.`;
     }
   };
-  const hint = element("p", { class: "hint" }, several ? "Labels of at least 50 % are given." : "Probabilities by soft-max over the scores.");
+  const hint = element(
+    "p",
+    { class: "hint" },
+    several ? "Labels of at least 50 % are given." : "Probabilities by soft-max over the scores.",
+  );
   show(null);
   return { element: element("div", { class: "answer" }, element("div", { class: "head" }, head, sure), list, rest, hint), show, text };
 }
@@ -94,7 +102,13 @@ function namesView(type) {
 function bar(name) {
   const fill = element("span", { class: "fill" });
   const share = element("span", { class: "share" });
-  const row = element("li", {}, element("span", { class: "name", title: name }, name), element("span", { class: "track", "aria-hidden": "true" }, fill), share);
+  const row = element(
+    "li",
+    {},
+    element("span", { class: "name", title: name }, name),
+    element("span", { class: "track", "aria-hidden": "true" }, fill),
+    share,
+  );
   const set = (value, best) => {
     fill.style.width = `${100 * (value ?? 0)}%`;
     share.textContent = value === null ? "" : percent(value);

@@ -12,7 +12,9 @@ export function arraysView(inputs, given) {
     if (area.value.trim() === "") return given(null);
     try {
       const lists = JSON.parse(area.value).map((list) => [list].flat(Infinity));
-      const whole = lists.length === inputs.length && lists.every((list, at) => list.length === inputs[at].shape.reduce((product, size) => product * size, 1));
+      const whole =
+        lists.length === inputs.length &&
+        lists.every((list, at) => list.length === inputs[at].shape.reduce((product, size) => product * size, 1));
       if (!whole || !lists.flat().every(Number.isFinite)) throw new SyntaxError("another number of values");
       return given(lists);
     } catch (error) {

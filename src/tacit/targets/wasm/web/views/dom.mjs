@@ -76,7 +76,11 @@ export function fileDrop(text, accept, target, given) {
 export function exampleButtons(examples, chosen, face = (_, at) => String(at + 1)) {
   if (examples.length === 0) return null;
   const buttons = examples.map((example, at) =>
-    element("button", { type: "button", class: "example", onclick: () => chosen(example), "aria-label": `Example ${at + 1}` }, face(example, at)),
+    element(
+      "button",
+      { type: "button", class: "example", onclick: () => chosen(example), "aria-label": `Example ${at + 1}` },
+      face(example, at),
+    ),
   );
   return element("div", { class: "examples" }, element("span", { class: "hint" }, "Examples"), buttons);
 }
@@ -99,7 +103,8 @@ export function prepared(canvas) {
 
 /** What a person can do about a microphone or camera that did not open. */
 export function whyNoDevice(error, device) {
-  if (!navigator.mediaDevices) return `This browser gives no ${device} to a page opened from a file. Serve the folder (python -m http.server) and open it from there.`;
+  if (!navigator.mediaDevices)
+    return `This browser gives no ${device} to a page opened from a file. Serve the folder (python -m http.server) and open it from there.`;
   if (error.name === "NotAllowedError") return `The ${device} was not allowed. Allow it in the address bar and try again.`;
   if (error.name === "NotFoundError") return `There is no ${device} on this device.`;
   return `The ${device} did not open: ${error.message}`;

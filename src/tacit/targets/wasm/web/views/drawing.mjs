@@ -116,9 +116,15 @@ export function drawing(type, examples, read, nothing) {
     context.drawImage(small, 0, 0, width, height);
     [state.blank, state.changes] = [false, state.changes + 1];
   };
-  const choice = frame === null ? null : element("label", { class: "check" }, fit, element("span", {}, "Fit my drawing to the frame of the examples"));
+  const choice =
+    frame === null ? null : element("label", { class: "check" }, fit, element("span", {}, "Fit my drawing to the frame of the examples"));
   clear();
-  return { element: element("div", { class: "panel" }, element("div", { class: "board" }, sheet, pen), tools, choice ?? ""), start: changed, stop() {}, put };
+  return {
+    element: element("div", { class: "panel" }, element("div", { class: "board" }, sheet, pen), tools, choice ?? ""),
+    start: changed,
+    stop() {},
+    put,
+  };
 }
 
 function clamp(value, most) {

@@ -35,7 +35,7 @@ export function selfCheck(net, probes) {
     const best = (list) => list.indexOf(Math.max(...list));
     same += best(Array.from(own)) === best(scores) ? 1 : 0;
   }
-  return { worst, same, count: probes.length, tolerance: TOLERANCE };
+  return { worst, same, count: probes.length, several: net.outputArrays[0].length > 1, tolerance: TOLERANCE };
 }
 
 /** Write a time with three digits: 12.3 µs, 4.56 ms. */
@@ -56,10 +56,11 @@ export function factsView(page, program, vectors) {
   const time = element("dd", {}, "…");
   const check = element("p", { class: "hint" });
   const head = headline(page.scores);
+  const inFloats = program.int8 ? ", in 32-bit floats" : ""; // what was measured before the program became integers
   const tiles = element(
     "dl",
     { class: "tiles" },
-    head ? tile(`${spellMetric(head.metric)} on ${head.split}`, element("dd", {}, spellValue(head.metric, head.value))) : null,
+    head ? tile(`${spellMetric(head.metric)} on ${head.split}${inFloats}`, element("dd", {}, spellValue(head.metric, head.value))) : null,
     tile("one run on this device", time),
     tile("size of the program", element("dd", {}, spellBytes(vectors ? page.bytes.vectors : page.bytes.plain))),
     tile("arithmetic", element("dd", {}, program.int8 ? "8-bit integers" : "32-bit floats")),
@@ -74,8 +75,25 @@ export function factsView(page, program, vectors) {
     ["Digest", element("code", {}, program.digest)],
     ["Labels", page.labels],
   ];
-  const table = element("table", {}, element("tbody", {}, rows.filter(([, value]) => value).map(([name, value]) => element("tr", {}, element("th", { scope: "row" }, name), element("td", {}, value)))));
-  const sections = [tiles, check, scoresTable(page.scores), goalsTable(page.goals), classesTable(page.scores), folded("The program", table)];
+  const table = element(
+    "table",
+    {},
+    element(
+      "tbody",
+      {},
+      rows
+        .filter(([, value]) => value)
+        .map(([name, value]) => element("tr", {}, element("th", { scope: "row" }, name), element("td", {}, value))),
+    ),
+  );
+  const sections = [
+    tiles,
+    check,
+    scoresTable(page.scores, inFloats),
+    goalsTable(page.goals, inFloats),
+    classesTable(page.scores, inFloats),
+    folded("The program", table),
+  ];
   return {
     element: element("div", { class: "facts" }, sections),
     timed: (microseconds) => (time.textContent = spellTime(microseconds)),
@@ -83,9 +101,12 @@ export function factsView(page, program, vectors) {
   };
 }
 
-function spellCheck({ worst, same, count, tolerance }, int8) {
+function spellCheck({ worst, same, count, several, tolerance }, int8) {
   if (count === 0) return "";
-  if (int8) return `Self-check: ${same} of ${count} recorded inputs get the recorded answer; 8-bit scores differ from the recorded ones by up to ${readable(100 * worst)} %.`;
+  if (int8) {
+    const answers = several ? `; ${same} of the answers are the same` : "";
+    return `Self-check: on ${count} recorded inputs 8-bit scores differ from the 32-bit ones by up to ${(100 * worst).toPrecision(2)} %${answers}.`;
+  }
   const verdict = worst <= tolerance ? "the recorded scores" : "scores that differ from the recorded ones";
   return `Self-check: ${count} recorded inputs give ${verdict} (greatest difference ${worst.toExponential(0)} of the greatest score).`;
 }
@@ -117,22 +138,36 @@ function headline(scores) {
 }
 
 function grid(head, rows) {
-  const header = element("thead", {}, element("tr", {}, head.map((cell) => element("th", { scope: "col" }, cell))));
-  const line = ([name, ...cells]) => element("tr", {}, element("th", { scope: "row" }, name), cells.map((cell) => element("td", {}, cell)));
+  const header = element(
+    "thead",
+    {},
+    element(
+      "tr",
+      {},
+      head.map((cell) => element("th", { scope: "col" }, cell)),
+    ),
+  );
+  const line = ([name, ...cells]) =>
+    element(
+      "tr",
+      {},
+      element("th", { scope: "row" }, name),
+      cells.map((cell) => element("td", {}, cell)),
+    );
   return element("table", {}, header, element("tbody", {}, rows.map(line)));
 }
 
-function scoresTable(scores) {
+function scoresTable(scores, inFloats) {
   if (scores.length === 0) return null;
   const metrics = [...new Set(scores.flatMap((split) => split.metrics.map(([metric]) => metric)))].slice(0, SHOWN_METRICS);
   const rows = scores.map(({ name, count, metrics: own }) => {
     const values = new Map(own);
     return [name, count.toLocaleString("en"), ...metrics.map((metric) => spellValue(metric, values.get(metric)))];
   });
-  return folded("Scores when it was compiled", grid(["split", "examples", ...metrics.map(spellMetric)], rows));
+  return folded(`Scores when it was compiled${inFloats}`, grid(["split", "examples", ...metrics.map(spellMetric)], rows));
 }
 
-function goalsTable(goals) {
+function goalsTable(goals, inFloats) {
   const stated = goals.filter((goal) => goal.threshold !== null);
   if (stated.length === 0) return null;
   const rows = stated.map(({ metric, label, split, threshold, value, met }) => [
@@ -141,12 +176,17 @@ function goalsTable(goals) {
     spellValue(metric, value),
     met ? "met" : "not met",
   ]);
-  return folded("Goals", grid(["goal", "threshold", "measured", ""], rows));
+  return folded(`Goals${inFloats}`, grid(["goal", "threshold", "measured", ""], rows));
 }
 
-function classesTable(scores) {
+function classesTable(scores, inFloats) {
   const split = scores.find(({ name }) => name === "test") ?? scores[scores.length - 1];
   if (!split || split.classes.length === 0) return null;
-  const rows = split.classes.map(([name, precision, recall, count]) => [name, spellValue("precision", precision), spellValue("recall", recall), count.toLocaleString("en")]);
-  return folded(`Each class on ${split.name}`, grid(["class", "precision", "recall", "examples"], rows));
+  const rows = split.classes.map(([name, precision, recall, count]) => [
+    name,
+    spellValue("precision", precision),
+    spellValue("recall", recall),
+    count.toLocaleString("en"),
+  ]);
+  return folded(`Each class on ${split.name}${inFloats}`, grid(["class", "precision", "recall", "examples"], rows));
 }

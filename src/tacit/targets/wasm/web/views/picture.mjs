@@ -11,7 +11,13 @@ const MOST_ON_CANVAS = 4096 * 4096; // phones refuse larger ones
 
 /** A view of an image type; calls `given([Uint8Array])`, or `given(null)` when there is nothing to read. */
 export function pictureView(type, examples, given) {
-  const seen = element("canvas", { class: "seen", width: type.width, height: type.height, role: "img", "aria-label": "The picture as the program reads it" });
+  const seen = element("canvas", {
+    class: "seen",
+    width: type.width,
+    height: type.height,
+    role: "img",
+    "aria-label": "The picture as the program reads it",
+  });
   const problem = problemLine();
   const show = (pixels) => {
     problem.show("");
@@ -43,8 +49,15 @@ export function pictureView(type, examples, given) {
     camera: camera(read, problem.show),
   };
   const view = element("div", { class: "view picture" });
-  panels.open.element.append(fileDrop("Open a picture", "image/*", view, (file) => (choose("open"), open(file))), opened);
-  const choices = [["draw", "Draw"], ["open", "Picture"], ["camera", "Camera"]];
+  panels.open.element.append(
+    fileDrop("Open a picture", "image/*", view, (file) => (choose("open"), open(file))),
+    opened,
+  );
+  const choices = [
+    ["draw", "Draw"],
+    ["open", "Picture"],
+    ["camera", "Camera"],
+  ];
   const first = drawn(type, examplePixels) ? "draw" : "open";
   let current = first;
   const { bar, choose } = choiceBar("Where the picture comes from", choices, first, (value) => {
@@ -94,7 +107,8 @@ async function decoded(file) {
     throw new InputError(`expected a picture, got “${file.name}”, which this browser can't read; save it as PNG or JPEG`);
   }
   let { width, height } = bitmap;
-  if (width * height > MOST_PIXELS) throw new InputError(`expected a picture of at most ${MOST_PIXELS.toLocaleString("en")} pixels, got ${width} × ${height}`);
+  if (width * height > MOST_PIXELS)
+    throw new InputError(`expected a picture of at most ${MOST_PIXELS.toLocaleString("en")} pixels, got ${width} × ${height}`);
   const shrink = Math.ceil(Math.sqrt((width * height) / MOST_ON_CANVAS));
   [width, height] = [Math.max(1, Math.floor(width / shrink)), Math.max(1, Math.floor(height / shrink))];
   const canvas = element("canvas", { width, height });

@@ -9,7 +9,9 @@ const WORKLET = `registerProcessor("taker", class extends AudioWorkletProcessor 
 
 /** Open the microphone and call `heard(Float32Array)` with what comes; gives `{rate, stop}`. */
 export async function recording(heard) {
-  const stream = await navigator.mediaDevices.getUserMedia({ audio: { channelCount: 1, echoCancellation: false, noiseSuppression: false } });
+  const stream = await navigator.mediaDevices.getUserMedia({
+    audio: { channelCount: 1, echoCancellation: false, noiseSuppression: false },
+  });
   const context = new AudioContext();
   const source = context.createMediaStreamSource(stream);
   const taker = await makeTaker(context, heard);

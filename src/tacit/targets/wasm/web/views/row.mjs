@@ -22,14 +22,24 @@ export function rowView(type, examples, given) {
   const numbers = type.numbers.map((name, at) => {
     const note = element("p", { class: "problem", role: "alert", hidden: true, id: identifier("note") });
     const usual = type.fill.length ? `unknown: ${Number(type.fill[at].toPrecision(4))}` : "unknown";
-    const field = element("input", { inputmode: "decimal", autocomplete: "off", placeholder: usual, "aria-describedby": note.id, oninput: read });
+    const field = element("input", {
+      inputmode: "decimal",
+      autocomplete: "off",
+      placeholder: usual,
+      "aria-describedby": note.id,
+      oninput: read,
+    });
     fields.set(name, field);
     notes.set(name, note);
     return labelled(name, field, note);
   });
   const categories = type.categories.map(([name, values]) => {
     if (values.length > MOST_CHOICES) {
-      const list = element("datalist", { id: identifier("values") }, values.map((value) => element("option", { value })));
+      const list = element(
+        "datalist",
+        { id: identifier("values") },
+        values.map((value) => element("option", { value })),
+      );
       const field = element("input", { list: list.id, autocomplete: "off", placeholder: "unknown", oninput: read });
       fields.set(name, field);
       return labelled(name, field, list);
@@ -46,7 +56,13 @@ export function rowView(type, examples, given) {
   const buttons = exampleButtons(examples, (arrays) => fill(cellsOf(arrays, type)));
   const clear = element("button", { type: "button", onclick: () => fill(new Map()) }, "Clear");
   const grid = element("div", { class: "grid" }, numbers, categories);
-  const view = element("form", { class: "view row", onsubmit: (event) => event.preventDefault() }, grid, buttons ?? "", element("div", { class: "tools" }, clear));
+  const view = element(
+    "form",
+    { class: "view row", onsubmit: (event) => event.preventDefault() },
+    grid,
+    buttons ?? "",
+    element("div", { class: "tools" }, clear),
+  );
   return { element: view, start: read, open() {}, fill };
 }
 

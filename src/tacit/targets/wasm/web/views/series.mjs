@@ -10,7 +10,13 @@ const MOST_PASTED = 200000; // characters shown of an opened file
 export function seriesView(type, examples, given) {
   const problem = problemLine();
   const plot = element("canvas", { class: "wave", role: "img", "aria-label": "The channels over time, as the program reads them" });
-  const text = element("textarea", { rows: 4, spellcheck: "false", id: identifier("series"), placeholder: placeholder(type), oninput: () => readText() });
+  const text = element("textarea", {
+    rows: 4,
+    spellcheck: "false",
+    id: identifier("series"),
+    placeholder: placeholder(type),
+    oninput: () => readText(),
+  });
   const state = { values: null };
   const draw = () => drawSeries(plot, state.values, type);
   const read = (rows) => {
@@ -42,13 +48,22 @@ export function seriesView(type, examples, given) {
   const view = element("div", { class: "view series" });
   const show = ([values]) => {
     text.value = "";
-    read(() => Array.from({ length: type.channels }, (_, channel) => Array.from(values.subarray(channel * type.steps, (channel + 1) * type.steps))));
+    read(() =>
+      Array.from({ length: type.channels }, (_, channel) => Array.from(values.subarray(channel * type.steps, (channel + 1) * type.steps))),
+    );
   };
-  const note = `One row per step, ${type.channels} column${type.channels === 1 ? "" : "s"}; ${type.fit === "exact" ? "" : "the last "}${type.steps} steps.`;
+  const columns = `${type.channels} column${type.channels === 1 ? "" : "s"}`;
+  const note = `One row per step, ${columns}; ${type.fit === "exact" ? "" : "the last "}${type.steps} steps.`;
   view.append(
     plot,
     fileDrop("Open a CSV or .npy file", ".csv,.txt,.npy,text/csv", view, open),
-    element("div", { class: "field" }, element("label", { for: text.id }, "Or paste rows of numbers"), text, element("p", { class: "hint" }, note)),
+    element(
+      "div",
+      { class: "field" },
+      element("label", { for: text.id }, "Or paste rows of numbers"),
+      text,
+      element("p", { class: "hint" }, note),
+    ),
     problem.line,
     exampleButtons(examples, show) ?? "",
   );
@@ -63,7 +78,9 @@ function pasted(rows, type) {
 
 function placeholder(type) {
   const shown = Math.min(type.channels, 4);
-  const row = (step) => Array.from({ length: shown }, (_, channel) => (Math.sin(step + channel) / 2).toFixed(2)).join(", ") + (type.channels > shown ? ", …" : "");
+  const row = (step) =>
+    Array.from({ length: shown }, (_, channel) => (Math.sin(step + channel) / 2).toFixed(2)).join(", ") +
+    (type.channels > shown ? ", …" : "");
   return [0, 1].map(row).join("\n");
 }
 

@@ -63,7 +63,12 @@ export function soundView(type, examples, given) {
       state.taker = await recording((chunk) => {
         state.chunks.push(chunk);
         const length = state.chunks.reduce((sum, part) => sum + part.length, 0);
-        state.shown = { samples: joined(state.chunks), first: 0, frames: 0, whole: (seconds + EXTRA_SECONDS) * (state.taker?.rate ?? 48000) };
+        state.shown = {
+          samples: joined(state.chunks),
+          first: 0,
+          frames: 0,
+          whole: (seconds + EXTRA_SECONDS) * (state.taker?.rate ?? 48000),
+        };
         draw();
         if (state.taker && length >= state.shown.whole) finish();
       });
@@ -77,7 +82,9 @@ export function soundView(type, examples, given) {
   const play = element("button", { type: "button", disabled: true, onclick: () => playSound(state.read, type.rate) }, "Play what is read");
   const view = element("div", { class: "view sound" });
   const file = fileDrop("Open a sound", "audio/*,.wav", view, open);
-  const buttons = exampleButtons(examples, ([values]) => read({ rate: type.rate, samples: Float64Array.from(values, (value) => value / 32768) }));
+  const buttons = exampleButtons(examples, ([values]) =>
+    read({ rate: type.rate, samples: Float64Array.from(values, (value) => value / 32768) }),
+  );
   view.append(wave, status, element("div", { class: "tools" }, record, play), file, problem.line, buttons ?? "");
   new ResizeObserver(draw).observe(wave);
   return { element: view, start: () => given(null), open };
@@ -116,7 +123,10 @@ async function decodedSound(bytes, name) {
 function playSound(values, rate) {
   const context = new AudioContext();
   const buffer = context.createBuffer(1, values.length, rate);
-  buffer.copyToChannel(Float32Array.from(values, (value) => value / 32768), 0);
+  buffer.copyToChannel(
+    Float32Array.from(values, (value) => value / 32768),
+    0,
+  );
   const source = context.createBufferSource();
   source.buffer = buffer;
   source.connect(context.destination);
@@ -135,11 +145,15 @@ function drawWave(canvas, shown) {
   context.fillStyle = colour("--accent-soft");
   context.fillRect((shown.first / whole) * width, 0, (shown.frames / whole) * width, height);
   context.fillStyle = colour("--accent");
-  const most = Math.max(0.02, shown.samples.reduce((peak, sample) => Math.max(peak, Math.abs(sample)), 0));
+  const most = Math.max(
+    0.02,
+    shown.samples.reduce((peak, sample) => Math.max(peak, Math.abs(sample)), 0),
+  );
   for (let x = 0; x < width; x += 2) {
     const [start, end] = [Math.floor((x / width) * whole), Math.ceil(((x + 2) / width) * whole)];
     let peak = 0;
     for (let at = start; at < Math.min(end, shown.samples.length); at += 1) peak = Math.max(peak, Math.abs(shown.samples[at]));
-    if (start < shown.samples.length) context.fillRect(x, height / 2 - (peak / most) * height * 0.45, 1.4, Math.max(1, (peak / most) * height * 0.9));
+    if (start < shown.samples.length)
+      context.fillRect(x, height / 2 - (peak / most) * height * 0.45, 1.4, Math.max(1, (peak / most) * height * 0.9));
   }
 }

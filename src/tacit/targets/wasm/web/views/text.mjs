@@ -17,7 +17,8 @@ export function textView(type, examples, given) {
     const found = tokens(area.value, type.length + 1);
     const used = found.slice(0, type.length);
     chips.replaceChildren(...used.slice(0, MOST_SHOWN).map((token) => element("span", {}, token)), used.length > MOST_SHOWN ? "…" : "");
-    count.textContent = `${used.length} of at most ${type.length} words and signs are read${found.length > type.length ? "; the rest is not" : ""}.`;
+    const rest = found.length > type.length ? "; the rest is not" : "";
+    count.textContent = `${used.length} of at most ${type.length} words and signs are read${rest}.`;
     given(used.length === 0 ? null : [readText(area.value, type)]);
   };
   const open = async (file) => {
@@ -38,6 +39,12 @@ export function textView(type, examples, given) {
     open(event.dataTransfer.files[0]);
   });
   const clear = element("button", { type: "button", onclick: () => ((area.value = ""), read(), area.focus()) }, "Clear");
-  view.append(element("div", { class: "field" }, element("label", { for: area.id }, "Text"), area), count, chips, element("div", { class: "tools" }, clear), problem.line);
+  view.append(
+    element("div", { class: "field" }, element("label", { for: area.id }, "Text"), area),
+    count,
+    chips,
+    element("div", { class: "tools" }, clear),
+    problem.line,
+  );
   return { element: view, start: read, open };
 }
