@@ -105,7 +105,8 @@ function spellCheck({ worst, same, count, several, tolerance }, int8) {
   if (count === 0) return "";
   if (int8) {
     const answers = several ? `; ${same} of the answers are the same` : "";
-    return `Self-check: on ${count} recorded inputs 8-bit scores differ from the 32-bit ones by up to ${(100 * worst).toPrecision(2)} %${answers}.`;
+    const share = `${(100 * worst).toPrecision(2)} %`;
+    return `Self-check: on ${count} recorded inputs 8-bit scores differ from the 32-bit ones by up to ${share}${answers}.`;
   }
   const verdict = worst <= tolerance ? "the recorded scores" : "scores that differ from the recorded ones";
   return `Self-check: ${count} recorded inputs give ${verdict} (greatest difference ${worst.toExponential(0)} of the greatest score).`;
