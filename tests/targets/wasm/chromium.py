@@ -48,6 +48,10 @@ class Browser:
                 raise AssertionError(f"waited {seconds:g} seconds for: {condition}")
             time.sleep(0.05)
 
+    def settle(self) -> None:
+        """Wait until what was given is drawn: two frames of the screen."""
+        self.run("return new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
     def text(self, selector: str) -> str:
         """Give the visible text of the first element that fits."""
         found = self.run("const found = document.querySelector(arguments[0]); return found === null ? null : found.innerText", selector)

@@ -132,6 +132,7 @@ def nothing_else(browser: Browser) -> None:
 
 def read_pixels(browser: Browser, kind: Image) -> np.ndarray:
     """uint8[row, column, channel] of the canvas that shows what the program reads."""
+    browser.settle()
     script = """
       const canvas = document.querySelector('.seen');
       const context = new OffscreenCanvas(canvas.width, canvas.height).getContext('2d', { willReadFrequently: true });

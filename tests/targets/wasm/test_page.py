@@ -9,6 +9,7 @@ import html
 import json
 import re
 from importlib.resources import files
+from typing import Any
 
 import numpy as np
 import pytest
@@ -124,10 +125,28 @@ def test_facts_of_the_evidence():
     assert facts["labels"] == "1,200 train, 3 test, commit 0123456789abcdef0123"
 
 
-@pytest.mark.parametrize("evidence", [{}, {"scores": 3, "goals": [1], "labels": [], "costs": "x"}, {"scores": {"test": None}}])
+@pytest.mark.parametrize("evidence", [{}, {"scores": 3, "goals": [1], "labels": [], "costs": "x", "probes": 7}, {"scores": {"test": None}}])
 def test_evidence_of_another_form_is_left_out(evidence):
     facts = describe_evidence(small_source(Series(1, 3) >> Number(), evidence=evidence))
-    assert (facts["scores"], facts["goals"], facts["labels"], facts["macs"]) == ([], [], None, None)
+    assert [facts[key] for key in ("scores", "goals", "labels", "macs", "probes")] == [[], [], None, None, []]
+
+
+def test_probes_that_do_not_fit_are_left_out():
+    array = {"dtype": "int32", "shape": [2, 1], "data": base64.b64encode(np.array([1, 4], "<i4").tobytes()).decode()}
+    right = {"inputs": [array], "scores": [0.5]}
+    wrong: list[Any] = [
+        {"inputs": [array]},
+        {"inputs": [array, array], "scores": [0.5]},
+        {"inputs": [array], "scores": [0.5, 1.0]},
+        {"inputs": [{**array, "dtype": "uint8"}], "scores": [0.5]},
+        {"inputs": [{**array, "data": "AAAA"}], "scores": [0.5]},
+        {"inputs": [{**array, "data": "?"}], "scores": [0.5]},
+        {"inputs": [{**array, "data": base64.b64encode(np.array([1, 5], "<i4").tobytes()).decode()}], "scores": [0.5]},
+        {"inputs": [array], "scores": [float("nan")]},
+        None,
+    ]
+    source = small_source(Text(2, 5, 1) >> Number(), evidence={"probes": [right, *wrong]})
+    assert describe_evidence(source)["probes"] == [right]
 
 
 def test_summaries_are_plain():

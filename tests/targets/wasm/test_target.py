@@ -114,14 +114,14 @@ def test_runs_do_not_remember(built):
 
 
 def test_other_entry_points(tmp_path):
-    graphs = {"main": small_graph(Series(1, 3) >> Number()), "encode": small_graph(Series(2, 4) >> Class("a", "b"))}
+    graphs = {"main": small_graph(Series(1, 3) >> Number()), 'say "encode"': small_graph(Series(2, 4) >> Class("a", "b"))}
     source = Source("two", graphs, Series(1, 3) >> Number(), "0" * 64)
     WasmTarget().write(source, tmp_path, Options())
     inputs = [np.random.default_rng(0).normal(size=(3, 2, 4)).astype(np.float32)]
-    found = Instance(tmp_path / "two.wasm", graphs["encode"], entry="encode")(inputs)
-    np.testing.assert_allclose(found[0], Interpreter(graphs["encode"], batch=3)(inputs)[0], atol=1e-5)
+    found = Instance(tmp_path / "two.wasm", graphs['say "encode"'], entry='say "encode"')(inputs)
+    np.testing.assert_allclose(found[0], Interpreter(graphs['say "encode"'], batch=3)(inputs)[0], atol=1e-5)
     program = json.loads(re.search(r"^export const program = (.*);$", (tmp_path / "two.mjs").read_text(), re.MULTILINE)[1])
-    assert list(program["entries"]) == ["main", "encode"]
+    assert list(program["entries"]) == ["main", 'say "encode"']
 
 
 def test_the_stack_stands_before_the_arrays(built):

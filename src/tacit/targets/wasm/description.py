@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import math
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -13,8 +15,9 @@ from tacit.ir.integer import IntegerBuffer, IntegerGraph
 from tacit.signature.base import Joint, Product, Type
 from tacit.signature.row import Row
 from tacit.signature.text import Text
+from tacit.targets.c.emit import MAIN
 from tacit.targets.target import Source
-from tacit.targets.wasm.glue import buffers, takes_integers
+from tacit.targets.wasm.glue import buffers, exported, takes_integers
 
 _SPLITS = ("train", "validation", "test")
 _NOT_METRICS = ("count", "per_class", "confusion", "parts")
@@ -27,7 +30,7 @@ def describe_program(source: Source) -> dict[str, Any]:
         "digest": source.digest,
         "int8": source.integer,
         "signature": source.signature.to_json(),
-        "entries": {name: _entry(graph) for name, graph in source.graphs.items()},
+        "entries": {name: _entry(name, graph) for name, graph in source.graphs.items()},
     }
 
 
@@ -36,7 +39,7 @@ def describe_evidence(source: Source) -> dict[str, Any]:
     evidence = source.evidence
     blocks = evidence.get("scores")
     scores = [_block(name, block) for name, block in _ordered(blocks) if isinstance(block, Mapping)] if isinstance(blocks, Mapping) else []
-    goals = [goal for goal in evidence.get("goals") or [] if isinstance(goal, Mapping) and "metric" in goal]
+    goals = [goal for goal in _listed(evidence.get("goals")) if isinstance(goal, Mapping) and "metric" in goal]
     costs = evidence.get("costs")
     return {
         "title": str(evidence.get("name") or source.name),
@@ -47,8 +50,27 @@ def describe_evidence(source: Source) -> dict[str, Any]:
         "goals": [{key: goal.get(key) for key in ("metric", "label", "split", "threshold", "value", "met")} for goal in goals],
         "macs": costs.get("macs") if isinstance(costs, Mapping) else None,
         "labels": _labels(evidence.get("labels")),
-        "probes": evidence.get("probes") or [],
+        "probes": [probe for probe in _listed(evidence.get("probes")) if _fits(probe, source)],
     }
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _fits(probe: Any, source: Source) -> bool:
+    """Tell whether a recorded input has the arrays that the program takes; one that has not would keep the page from starting."""
+    graph = source.graphs[MAIN]
+    try:
+        scores = np.asarray(probe["scores"], np.float64)
+        for item, spec, buffer in zip(probe["inputs"], source.signature.input.arrays, buffers(graph, "input"), strict=True):
+            array = np.frombuffer(base64.b64decode(item["data"], validate=True), np.dtype(spec.dtype).newbyteorder("<"))
+            whole = item["dtype"] == spec.dtype and array.size == math.prod(spec.shape)
+            if not whole or (takes_integers(buffer) and not ((array >= 0) & (array < _limits(graph, buffer.name, buffer.size))).all()):
+                return False
+    except (KeyError, TypeError, ValueError):
+        return False
+    return scores.shape == (source.signature.output.width,) and bool(np.isfinite(scores).all())
 
 
 def _plainly(type_: Type) -> str:
@@ -60,14 +82,15 @@ def _plainly(type_: Type) -> str:
     return "a text" if isinstance(type_, Text) else type_.describe()
 
 
-def _entry(graph: Graph | IntegerGraph) -> dict[str, Any]:
+def _entry(name: str, graph: Graph | IntegerGraph) -> dict[str, Any]:
     inputs = []
     for buffer in buffers(graph, "input"):
         inputs.append(_array(buffer))
         if takes_integers(buffer):
             limits = _limits(graph, buffer.name, buffer.size)
             inputs[-1]["limit"] = limits[0] if len(set(limits)) == 1 else limits
-    return {"inputs": inputs, "outputs": [_array(buffer) for buffer in buffers(graph, "output")]}
+    outputs = [_array(buffer) for buffer in buffers(graph, "output")]
+    return {"prefix": exported(name, ""), "inputs": inputs, "outputs": outputs}
 
 
 def _array(buffer: Buffer | IntegerBuffer) -> dict[str, Any]:

@@ -28,8 +28,12 @@ void *memset(void *to, int value, size_t bytes) {
 
 
 def exported(entry: str, part: str) -> str:
-    """Give the name under which a part of an entry point is exported: `run`, `input_0`; those of others with their name in front."""
-    return part if entry == MAIN else f"{entry}_{part}"
+    """Give the name under which a part of an entry point is exported: `run`, `input_0`; those of others with their name in front.
+
+    >>> exported("main", "run"), exported("next-step", "input_0")
+    ('run', 'next_step_input_0')
+    """
+    return part if entry == MAIN else f"{function_name('', entry).lstrip('_')}_{part}"
 
 
 def buffers(graph: Graph | IntegerGraph, kind: Kind) -> tuple[Buffer | IntegerBuffer, ...]:

@@ -21,7 +21,7 @@ export async function load(source) {
   if (typeof code === "string" || code instanceof URL) code = await fetched(new URL(code, import.meta.url));
   const compiled = code instanceof WebAssembly.Module ? code : await WebAssembly.compile(code);
   const { exports } = await WebAssembly.instantiate(compiled);
-  const entries = Object.fromEntries(Object.entries(program.entries).map(([name, entry]) => [name, new Entry(exports, name, entry)]));
+  const entries = Object.fromEntries(Object.entries(program.entries).map(([name, entry]) => [name, new Entry(exports, entry)]));
   return Object.assign(entries.main, { entries, vectors });
 }
 
@@ -37,8 +37,8 @@ async function fetched(url) {
 
 /** An entry point: fixed arrays in, fixed arrays out, always in the same time and memory. */
 class Entry {
-  constructor(exports, name, { inputs, outputs }) {
-    const own = (part) => exports[name === "main" ? part : `${name}_${part}`];
+  constructor(exports, { prefix, inputs, outputs }) {
+    const own = (part) => exports[prefix + part];
     const { buffer } = exports.memory; // it never grows, so these views stay valid
     const view = (part, { dtype, shape }) => new (dtype === "int32" ? Int32Array : Float32Array)(buffer, own(part)(), elements(shape));
     this.inputs = inputs;
