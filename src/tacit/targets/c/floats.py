@@ -180,7 +180,10 @@ class FloatKernel:
                 key = (kernel.distinct("a", tile, point), vector)
                 if key not in known:
                     known[key] = f"a{'_'.join(map(str, [*key[0], vector]))}"
-                    yield f"  {_type(lanes)} {known[key]} = {self._load(kernel, 'a', tile, point, vector, kernel.pointer('a'), fixed)};"
+                    loaded = self._load(kernel, "a", tile, point, vector, kernel.pointer("a"), fixed)
+                    if self.schedule.modes["a"] == "splat":
+                        loaded = _splat(loaded, lanes)
+                    yield f"  {_type(lanes)} {known[key]} = {loaded};"
                 value = known[key]
                 if fresh:
                     yield f"  {target} = {value if number == 1.0 else f'SCALE{lanes}({value}, {_literal(number)})'};"

@@ -105,7 +105,9 @@ INLINE void INT_SCATTER{lanes}_{kind}({kind} *p, int stride, n{lanes} x, int n) 
 INLINE n{lanes} INT_GATHER{lanes}_{kind}(const {kind} *p, int stride) {{ INT_EACH{lanes}(p[i * stride]) }}
 INLINE n{lanes} WIDEN{lanes}_{kind}_PART(const {kind} *p, int n) {{ INT_EACH{lanes}(i < n ? p[i] : 0) }}
 INLINE n{lanes} WIDEN{lanes}_{kind}(const {kind} *p) {{ INT_EACH{lanes}(p[i]) }}
-INLINE void INT_SCATTER{lanes}_{kind}({kind} *p, int stride, n{lanes} x, int n) {{ for (int i = 0; i < n; i++) p[i * stride] = ({kind})x.e[i]; }}
+INLINE void INT_SCATTER{lanes}_{kind}({kind} *p, int stride, n{lanes} x, int n) {{
+  for (int i = 0; i < n; i++) p[i * stride] = ({kind})x.e[i];
+}}
 INLINE void NARROW{lanes}_{kind}_PART({kind} *p, n{lanes} x, int n) {{ INT_SCATTER{lanes}_{kind}(p, 1, x, n); }}
 INLINE void NARROW{lanes}_{kind}({kind} *p, n{lanes} x) {{ INT_SCATTER{lanes}_{kind}(p, 1, x, {lanes}); }}
 #endif

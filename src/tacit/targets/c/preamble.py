@@ -125,11 +125,20 @@ def weights_declaration(name: str, size: int) -> str:
 extern const unsigned char {name}_weights[];
 #define weights {name}_weights
 #elif defined(__has_embed)
+#if defined(__clang__)
+#pragma clang diagnostic push
+#pragma clang diagnostic ignored "-Wunknown-warning-option"
+#pragma clang diagnostic ignored "-Wc23-extensions"
+#endif
 static const unsigned char weights[] __attribute__((aligned(64))) = {{
 #embed "{file}"
 }};
+#if defined(__clang__)
+#pragma clang diagnostic pop
+#endif
 #elif defined(__GNUC__) && defined(__ELF__)
-__asm__(".section .rodata.{name}_weights,\\"a\\",%progbits\\n.balign 64\\n.globl {name}_weights\\n{name}_weights:\\n.incbin \\"{file}\\"\\n.previous\\n");
+__asm__(".section .rodata.{name}_weights,\\"a\\",%progbits\\n.balign 64\\n.globl {name}_weights\\n"
+        "{name}_weights:\\n.incbin \\"{file}\\"\\n.previous\\n");
 extern const unsigned char {name}_weights[] __attribute__((visibility("hidden")));
 #define weights {name}_weights
 #else

@@ -11,6 +11,7 @@ from tacit.ir.integer import IntegerBuffer
 from tacit.signature.base import ArraySpec
 from tacit.targets.c.emit import CSource, function_name
 from tacit.targets.c.isa import Isa
+from tacit.targets.c.stack import Stack
 from tacit.targets.c.toolchain import LEVEL, SAME_BITS, Compiler, Machine
 from tacit.targets.target import Source
 
@@ -21,12 +22,13 @@ _TILES = """A program asks Linux once for the tiles of AMX, as `main.c` does, be
 
 @dataclass(frozen=True)
 class Project:
-    """What the files are written from. machine: None for the machine that builds."""
+    """What the files are written from. machine: None for the machine that builds. stack: None where no compiler tells it."""
 
     source: Source
     generated: CSource
     isa: Isa
     machine: Machine | None
+    stack: Stack | None = None
 
     @property
     def flags(self) -> str:
@@ -133,6 +135,12 @@ if(CMAKE_SOURCE_DIR STREQUAL CMAKE_CURRENT_SOURCE_DIR)
 endif()
 """
 
+    def _stack(self) -> str:
+        if self.stack is None:
+            return ""
+        bounded = "" if self.stack.bounded else ", or more"
+        return f"Stack: {self.stack.call} bytes for a call{bounded}, {self.stack.greatest} of them in the largest function.\n"
+
     def _readme(self) -> str:
         name, upper = self.source.name, self.source.name.upper()
         kind = "8-bit integers; every machine computes the same bits" if self.source.integer else "float32"
@@ -143,7 +151,7 @@ endif()
 
 `{self.source.signature}` as freestanding C, made by Tacit from the program with the digest `{self.source.digest[:16]}`.
 Arithmetic: {kind}. Made for: {made_for}. Weights: {self.generated.weight_bytes} bytes. Arena, in bytes: {bytes_of}.
-
+{self._stack()}
 ```c
 #include "{name}.h"
 {name}_run(input, output);            /* one static arena: not from two threads at once */

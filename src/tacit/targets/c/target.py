@@ -12,12 +12,13 @@ import numpy as np
 
 from tacit.ground.errors import TacitError
 from tacit.targets.c.boundary import entry_of
-from tacit.targets.c.emit import emit_c
+from tacit.targets.c.emit import emit_c, function_name
 from tacit.targets.c.foreign import emulator_of, run_foreign, under
 from tacit.targets.c.isa import Isa, isa_named
 from tacit.targets.c.library import Library, build_library
 from tacit.targets.c.machine import native_isa, runs_here
 from tacit.targets.c.project import Project
+from tacit.targets.c.stack import Stack, compile_object
 from tacit.targets.c.toolchain import Machine, isa_of, machine_named, need_compiler
 from tacit.targets.target import Options, Source
 
@@ -41,12 +42,15 @@ class CTarget:
         machine = None if options.triple is None else machine_named(options.triple)
         isa = isa_of(options.isa, machine)
         generated = emit_c(source, isa)
-        files = {**generated.files, **Project(source, generated, isa, machine).files()}
-        made_for = {"isa": isa.name, "machine": None if machine is None else asdict(machine)}
-        for name, content in {**files, _MADE_FOR: json.dumps(made_for, indent=1) + "\n"}.items():
-            (folder / name).write_bytes(content if isinstance(content, bytes) else content.encode())
-        if machine is not None:
-            _archive(source, folder, isa, machine)
+        _write(folder, generated.files)
+        stack = _compiled(source, folder, isa, machine)
+        made_for = {
+            "isa": isa.name,
+            "machine": None if machine is None else asdict(machine),
+            "stack": None if stack is None else stack.to_json(),
+        }
+        _write(folder, Project(source, generated, isa, machine, stack).files())
+        _write(folder, {_MADE_FOR: json.dumps(made_for, indent=1) + "\n"})
 
     def runs_on(self, source: Source, folder: Path) -> str:
         """Say on what `run` runs."""
@@ -108,12 +112,25 @@ def _made_for(folder: Path) -> _MadeFor:
     return _MadeFor(isa_named(noted["isa"]), known)
 
 
-def _archive(source: Source, folder: Path, isa: Isa, machine: Machine) -> None:
-    """Compile the static library for another machine, for the person may have no compiler for it."""
+def _write(folder: Path, files: Mapping[str, str | bytes]) -> None:
+    for name, content in files.items():
+        (folder / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+
+
+def _compiled(source: Source, folder: Path, isa: Isa, machine: Machine | None) -> Stack | None:
+    """Compile what was written and give its stack; for another machine keep the static library, for the person may have no compiler."""
     compiler = need_compiler(machine)
     flags = compiler.flags(isa, integer=source.integer, machine=machine)
+    entries = [function_name(source.name, entry) for entry in source.graphs]
     with tempfile.TemporaryDirectory() as name:
         built = Path(name) / f"{source.name}.o"
-        compiler.compile([*flags, "-ffreestanding", "-c", "-o", built, f"{source.name}.c"], folder=folder)
-        archiver = type(compiler)((compiler.command[0], "ar"), zig=True)
-        archiver.compile(["rcs", (folder / f"lib{source.name}.a").resolve(), built], folder=folder)
+        try:
+            stack = compile_object(compiler, flags, name=source.name, folder=folder, output=built, entries=entries)
+        except TacitError:
+            if machine is not None or runs_here(isa):
+                raise
+            return None  # an instruction set that the compiler here does not know is somebody else's to compile for
+        if machine is not None:
+            archiver = type(compiler)((compiler.command[0], "ar"), zig=True)
+            archiver.compile(["rcs", (folder / f"lib{source.name}.a").resolve(), built], folder=folder)
+    return stack
