@@ -20,10 +20,12 @@ import numpy.typing as npt
 from tacit.ir.graph import Axes, Buffer, Graph, Matmul, View, contiguous
 from tacit.targets.c.floats import FloatKernel
 from tacit.targets.c.isa import Isa
+from tacit.targets.c.template import weight_elements
 
 Reals = npt.NDArray[np.float64]
 _NEAR = 1 << 20  # bytes of weights that a core reads about as fast as it computes; beyond, each costs
-_CLOSE, _FAR = 1 / 24, 1 / 6  # cycles per byte
+_MANY = 900 << 10  # bytes of weights of a program that leave little room for more near the core
+_CLOSE, _CROWDED, _FAR = 1 / 24, 1 / 8, 1 / 6  # cycles per byte
 _BAND = 160 << 10  # bytes of the transformed inputs of one band
 _TAPS = 3
 
@@ -85,17 +87,18 @@ def rewrite(graph: Graph, isa: Isa) -> Graph:
     """Give the graph with each fitting convolution in the form that is estimated to be fastest; scalar machines keep all."""
     if isa.lanes == 1:
         return graph
+    price = _CLOSE if 4 * weight_elements(graph) < _MANY else _CROWDED
     buffers, weights, instructions = list(graph.buffers), dict(graph.weights), []
     for number, instruction in enumerate(graph.instructions):
         found = convolution_of(instruction, graph) if isinstance(instruction, Matmul) else None
         best, least = None, 0.0
         if found is not None:
-            direct = _cycles(graph, (instruction,), isa)
+            direct = _cycles(graph, (instruction,), isa, price)
             for transform in TRANSFORMS:
                 if found.height % transform.size or found.width % transform.size:
                     continue
                 part = _rewritten(found, transform, f"winograd{number}", graph)
-                cycles = _cycles(part, part.instructions, isa)
+                cycles = _cycles(part, part.instructions, isa, price)
                 if cycles < direct and (best is None or cycles < least):
                     best, least = part, cycles
         if best is None:
@@ -108,14 +111,14 @@ def rewrite(graph: Graph, isa: Isa) -> Graph:
     return Graph(tuple(buffers), tuple(instructions), weights)
 
 
-def _cycles(graph: Graph, instructions: tuple[object, ...], isa: Isa) -> float:
+def _cycles(graph: Graph, instructions: tuple[object, ...], isa: Isa, price: float) -> float:
     """Estimate what instructions cost, with the way that their weights have to come."""
     total = 0.0
     for instruction in instructions:
         kernel = FloatKernel(instruction, graph, isa)  # type: ignore[arg-type]
         total += kernel.cycles
         size = 4 * graph.buffer(kernel.nest.operands["b"].buffer).size
-        total += min(size, _NEAR) * _CLOSE + max(0, size - _NEAR) * _FAR
+        total += min(size, _NEAR) * price + max(0, size - _NEAR) * _FAR
     return total
 
 
