@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tacit.ir.integer import IntegerBuffer, IntegerGraph, IntegerMatmul, IntegerRelu, Requantise
+from tacit.targets.c.folding import bias_axes, first_of, folded_bias, with_bias
 from tacit.targets.c.isa import Isa
 from tacit.targets.c.nests import Axis, Nest, literal_of, nest_of
 from tacit.targets.c.requantising import Requantiser
@@ -52,14 +53,15 @@ class IntegerKernel:
             del self.literals["a"]
         self.zeros = {name: self._zero(plain, name) for name in ("a", "b")}
         self.folded = self._folds(plain)
-        self.bias_axes = self._bias_axes(plain)
+        by_weights = bool(self.zeros["a"]) and not self.subtracts
+        self.bias_axes = bias_axes(plain, by_weights=by_weights) if self.folded else []
         operands = {name: operand for name, operand in plain.operands.items() if name != "bias"}
         if self.folded:
             operands["bias"] = plain.operands["out"]  # stands for the folded one; its strides are its own
         self.plain, self.met = plain, False
         self.others: list[Schedule] = []
         nest = replace(plain, operands=operands)
-        self.group, self.nest, self.schedule = self._chosen(self._with_bias(nest))
+        self.group, self.nest, self.schedule = self._chosen(with_bias(nest, self.bias_axes if self.folded else None))
         self.depth = self.nest.depth
         self.fused = self.group > 1
         self.short = short and self.out.dtype == "uint8" and stored_as(self.out, isa) == "uint8_t" and isa.lanes == 16
@@ -77,28 +79,6 @@ class IntegerKernel:
         constant_b = "b" not in nest.operands or (nest.operands["b"].constant and nest.operands["b"].index is None)
         self.subtracts = bool(self.zeros["a"] or self.zeros["b"]) and not constant_b
         return "bias" in nest.operands or self.rule.before > 0 or (bool(self.zeros["a"]) and not self.subtracts)
-
-    def _bias_axes(self, nest: Nest) -> list[int]:
-        """Give the outer axes along which the folded bias varies."""
-        names = [name for name in ("bias", "b") if name in nest.operands]
-        if not self.folded:
-            return []
-        by_b = bool(self.zeros["a"]) and not self.subtracts
-        return [place for place, axis in enumerate(nest.outer) if any(axis.moves(name) for name in names if name == "bias" or by_b)]
-
-    def _with_bias(self, nest: Nest) -> Nest:
-        """Give the folded bias its place in the nest: one number per element of its axes."""
-        outer, reach = list(nest.outer), 1
-        for place in range(len(outer)):
-            strides = {name: stride for name, stride in outer[place].strides.items() if not name.startswith("bias")}
-            outer[place] = Axis(outer[place].extent, strides)
-        for place in reversed(self.bias_axes):
-            outer[place] = Axis(outer[place].extent, {**outer[place].strides, "bias": reach})
-            reach *= outer[place].extent
-        operands = dict(nest.operands)
-        if self.folded:
-            operands["bias"] = replace(operands["bias"], constant=True, index=None, offset=0)
-        return replace(nest, outer=tuple(outer), operands=operands)
 
     def _chosen(self, nest: Nest) -> tuple[int, Nest, Schedule]:
         """Choose between groups of bytes and widened numbers."""
@@ -222,7 +202,7 @@ class IntegerKernel:
                 yield name, Place(PANEL, "int8_t", packed=4) if name == "b" else Place(CORRECTIONS, "int32_t", packed=1)
                 continue
             if name == "bias":
-                yield name, self._constant(name, self._bias_values(), "int32_t", blob)
+                yield name, self._constant(name, self._folded_bias(), "int32_t", blob)
                 continue
             buffer = graph.buffer(operand.buffer)
             if operand.constant and operand.index is None:
@@ -230,7 +210,7 @@ class IntegerKernel:
                 outer = [place for place, axis in enumerate(self.plain.outer) if axis.moves(name)]
                 values = values_of(self.plain, name, flat, outer)
                 if name not in ("a", "b"):
-                    values = _first(values, len(outer))
+                    values = first_of(values, len(outer))
                 yield name, self._constant(name, values, stored_as(buffer, self.isa), blob, outer)
                 continue
             kind = stored_as(buffer, self.isa)
@@ -241,22 +221,9 @@ class IntegerKernel:
             ints = f"{pointers[operand.index[0]]} + {operand.index[1]}" if operand.index is not None else ""
             yield name, Place(pointer, kind, ints=ints)
 
-    def _bias_values(self) -> npt.NDArray[np.generic]:
-        """Sum what is added before the first shift: bias, zeros met by weights, half of the step that is rounded to."""
-        nest, axes = self.plain, self.bias_axes
-        extents = [nest.outer[place].extent for place in axes]
-        total = np.full(extents, (1 << self.rule.before) >> 1, np.int64)
-        if "bias" in nest.operands:
-            flat = self.graph.weights[nest.operands["bias"].buffer].reshape(-1)
-            total += _first(values_of(nest, "bias", flat, axes), len(axes)).astype(np.int64)
-        if self.zeros["a"] and not self.subtracts:
-            if "b" not in nest.operands:
-                total -= self.zeros["a"] * nest.depth
-            else:
-                flat = self.graph.weights[nest.operands["b"].buffer].reshape(-1)
-                weights = values_of(nest, "b", flat, axes).astype(np.int64)
-                total -= self.zeros["a"] * weights.sum(axis=tuple(range(len(axes), weights.ndim)))
-        return total.astype(np.int32)
+    def _folded_bias(self) -> npt.NDArray[np.generic]:
+        zero = 0 if self.subtracts else self.zeros["a"]
+        return folded_bias(self.plain, self.graph, self.bias_axes, before=self.rule.before, zero=zero)
 
     def _constant(self, name: str, values: npt.NDArray[np.generic], kind: str, blob: Blob, axes: list[int] | None = None) -> Place:
         """Store a constant operand with values [*outer axes, *inner axes of a factor], packed along the vector axis if it varies there."""
@@ -383,8 +350,8 @@ class IntegerKernel:
             return f"{target} = INT_MACV{lanes}({target}, {one}, {two});"
         if not one_spread and not two_spread:
             return f"{target} = INT_MACV{lanes}({target}, INT_SPLAT{lanes}({one}), INT_SPLAT{lanes}({two}));"
-        scalar, spread = (two, one) if one_spread else (one, two)
-        return f"{target} = INT_MACS{lanes}({target}, {scalar}, {spread});"
+        scalar, vector = (two, one) if one_spread else (one, two)
+        return f"{target} = INT_MACS{lanes}({target}, {scalar}, {vector});"
 
     def end(self, kernel: Kernel, tile: Tile) -> Iterator[str]:
         """Requantise and store."""
@@ -433,8 +400,3 @@ def _name(point: tuple[int, ...], vector: int) -> str:
 
 def _type(lanes: int) -> str:
     return "int32_t" if lanes == 1 else f"n{lanes}"
-
-
-def _first(values: npt.NDArray[np.generic], outer: int) -> npt.NDArray[np.generic]:
-    """Give what stands at the start of all axes but the first `outer`."""
-    return values.reshape(*values.shape[:outer], -1)[..., 0]

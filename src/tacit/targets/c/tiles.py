@@ -163,9 +163,9 @@ class TileKernel(IntegerKernel):
         for variable, count in opened:
             yield f"for (int {variable} = 0; {variable} < {count}; {variable}++)"
         yield "{"
-        for name, place in self.places.items():
+        for name, stored in self.places.items():
             constant = "" if name == "out" else "const "
-            yield f"  {constant}{place.type} *{name}_ = {kernel.base(name, tile, segments)};"
+            yield f"  {constant}{stored.type} *{name}_ = {kernel.base(name, tile, segments)};"
         yield from (f"  {line}" for line in self._tile(kernel, tile, rows, across))
         yield "}"
 
