@@ -54,7 +54,11 @@ class Options:
 
 
 class Target(Protocol):
-    """What a graph is built into."""
+    """What a graph is built into.
+
+    A target may have more: ``check(options)`` refuses options before any work (without it every option but the default is refused),
+    ``runs_on(source, folder)`` says on what `run` runs, and ``same_bits = False`` says that its int8 follows rules of its own.
+    """
 
     def write(self, source: Source, folder: Path, options: Options) -> None:
         """Write all files into `folder`, which exists and is empty. Raises: MissingPackage, TacitError with a fix."""
