@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from tacit.ir.cost import cost
-from tacit.ir.graph import Buffer, Graph
+from tacit.ir.cost import instruction_cost
+from tacit.ir.graph import Buffer, Graph, Instruction
 from tacit.ir.integer import IntegerGraph
 from tacit.ir.integer_verifier import shadow
 from tacit.ir.text import print_instruction
@@ -31,12 +31,23 @@ MAIN = "main"
 
 
 @dataclass(frozen=True)
+class Step:
+    """One kernel: its C function, the instruction that it runs (after rewriting), and the cycles that it was estimated to take."""
+
+    function: str
+    instruction: Instruction
+    macs: int
+    cycles: float
+
+
+@dataclass(frozen=True)
 class CSource:
-    """The generated files by name, and what a report says of them. arena_bytes: per entry point."""
+    """The generated files by name, and what a report says of them. arena_bytes, steps: per entry point."""
 
     files: Mapping[str, str | bytes]
     arena_bytes: Mapping[str, int]
     weight_bytes: int
+    steps: Mapping[str, tuple[Step, ...]]
 
 
 @dataclass(frozen=True)
@@ -50,7 +61,12 @@ class Entry:
     arena_bytes: int
     text: str
     lanes: frozenset[int]
-    macs: int
+    steps: tuple[Step, ...]
+
+    @property
+    def macs(self) -> int:
+        """Count the multiply-accumulates of one run."""
+        return sum(step.macs for step in self.steps)
 
 
 def emit_c(source: Source, isa: Isa, *, tuner: Tuner | None = None) -> CSource:
@@ -73,7 +89,7 @@ def emit_c(source: Source, isa: Isa, *, tuner: Tuner | None = None) -> CSource:
         f"{source.name}.c": "".join(parts),
         f"{source.name}_weights.bin": blob.to_bytes() or bytes(64),
     }
-    return CSource(files, {entry.name: entry.arena_bytes for entry in entries}, blob.size)
+    return CSource(files, {entry.name: entry.arena_bytes for entry in entries}, blob.size, {entry.name: entry.steps for entry in entries})
 
 
 def _title(source: Source) -> str:
@@ -92,17 +108,18 @@ def _entry(program: str, name: str, graph: Graph | IntegerGraph, isa: Isa, blob:
     plain = shadow(graph) if isinstance(graph, IntegerGraph) else graph
     layout = integer_layout(graph, isa, blob, function) if isinstance(graph, IntegerGraph) else float_layout(graph)
     chosen = _kernels(graph, isa, layout, tuner)
-    kernels, calls = [], []
+    kernels, steps = [], []
     for number, (instruction, kernel) in enumerate(zip(plain.instructions, chosen, strict=True)):
         body = "\n".join(f"  {line}" for line in kernel.lines(blob, layout.pointers))
         comment = print_instruction(instruction).replace("*/", "* /").replace("/*", "/ *")
         kernels.append(f"\n/* {comment} */\nKERNEL void {function}_{number}(unsigned char *restrict arena) {{\n{body}\n}}\n")
-        calls.append(f"{function}_{number}(arena);")
+        steps.append(Step(f"{function}_{number}", instruction, instruction_cost(instruction, plain).macs, kernel.cycles))
+    calls = [f"{step.function}(arena);" for step in steps]
     run = _run(function, plain, layout, [*interleaved(calls, layout.fills)])
     text = layout.helpers + "".join(kernels) + "\n".join(run) + "\n"
     inputs, outputs = plain.of_kind("input"), plain.of_kind("output")
     lanes = frozenset(width for kernel in chosen for width in kernel.lanes)
-    return Entry(function, name, inputs, outputs, layout.arena_bytes, text, lanes, cost(plain).macs)
+    return Entry(function, name, inputs, outputs, layout.arena_bytes, text, lanes, tuple(steps))
 
 
 def _kernels(graph: Graph | IntegerGraph, isa: Isa, layout: Layout, tuner: Tuner | None) -> list[Kernel]:

@@ -11,8 +11,12 @@ _SCALAR = """
 #define INT_ADDV1(x, y) ((x) + (y))
 #define INT_SHIFTED1(x, s) ((x) + (s))
 INLINE int32_t INT_CLIP1(int32_t x, int32_t low, int32_t high) {
-  x = x < low ? low : x;
-  return x > high ? high : x;
+  int32_t under = -(x < low), over;
+  HIDE(under);
+  x = (x & ~under) | (low & under);
+  over = -(x > high);
+  HIDE(over);
+  return (x & ~over) | (high & over);
 }
 INLINE int32_t BITS32(const void *p) {
   int32_t bits;

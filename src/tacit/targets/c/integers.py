@@ -86,12 +86,13 @@ class IntegerKernel:
         grouped = self._grouped(nest) or self._meeting(nest)
         if grouped is not None:
             group, in_groups = grouped
-            loops = {place for place, axis in enumerate(nest.outer) if self._is_met(nest) and axis.moves("a") and axis.moves("b")}
+            met = self.subtracts and "b" in nest.operands
+            loops = {place for place, axis in enumerate(nest.outer) if met and axis.moves("a") and axis.moves("b")}
             fitting = [candidate for candidate in candidates(in_groups, self.isa, frozenset(self.literals)) if self._fits(candidate, loops)]
             found = min(fitting, key=lambda candidate: candidate.cycles, default=None)
             if found is not None and found.cycles < wide.cycles * _WIDE:
                 self.others = fitting
-                self.met = self._is_met(nest)
+                self.met = met
                 return group, in_groups, found
         self.others = list(candidates(nest, self.isa, frozenset(self.literals)))
         return 1, nest, wide
@@ -112,9 +113,6 @@ class IntegerKernel:
         """Give every schedule that may take the place of the estimated one."""
         del isa
         return self.others
-
-    def _is_met(self, nest: Nest) -> bool:
-        return self.subtracts and "b" in nest.operands
 
     def _meeting(self, nest: Nest) -> tuple[int, Nest] | None:
         """Give the nest in groups of a product of activations, whose right factor is laid out on the way; see `staging`."""

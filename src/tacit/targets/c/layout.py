@@ -50,8 +50,7 @@ def float_layout(graph: Graph) -> Layout:
         if buffer.dtype == "int32":
             enter.append(f"COPY({pointers[buffer.name]}, input_{number}, {buffer.size * 4});")
         else:
-            value = f"input_{number}[i] == input_{number}[i] ? input_{number}[i] : 0.0f"
-            enter.append(f"for (int i = 0; i < {buffer.size}; i++) ({pointers[buffer.name]})[i] = {value};")
+            enter.append(f"for (int i = 0; i < {buffer.size}; i++) ({pointers[buffer.name]})[i] = NUMBER(input_{number}[i]);")
     leave = [f"COPY(output_{n}, {pointers[buffer.name]}, {buffer.size * 4});" for n, buffer in enumerate(graph.of_kind("output"))]
     return Layout(pointers, max(plan.elements * 4, 64), tuple(fills), tuple(enter), tuple(leave))
 
@@ -62,15 +61,17 @@ _QUANTISE = """
 #else
 #define EXACT
 #endif
-/* trunc(clip(x * inverse + shift, 0, range)) + low, each step rounded to float32; a NaN becomes the zero */
+/* trunc(clip(x * inverse + shift, 0, range)) + low, each step rounded to float32; a NaN becomes the zero. Floats that are not
+   negative are in the order of their bits. */
 #define QUANTISE(kind, to, from, count, inverse, shift, range, low) \\
   for (int i = 0; i < (count); i++) { \\
-    float x = (from)[i], y = x * (inverse); \\
+    float y = NUMBER((from)[i]) * (inverse); \\
     y = y + (shift); \\
-    y = x == x ? y : (shift); \\
-    y = y < 0.0f ? 0.0f : y; \\
-    y = y > (range) ? (range) : y; \\
-    (to)[i] = (kind)((int32_t)y + (low)); \\
+    int32_t bits = BITS(y), over; \\
+    bits &= ~(bits >> 31); \\
+    over = ((range) - bits) >> 31; \\
+    HIDE(over); \\
+    (to)[i] = (kind)((int32_t)REAL((bits & ~over) | ((range) & over)) + (low)); \\
   }
 """
 
@@ -114,13 +115,17 @@ def _quantiser(buffer: IntegerBuffer, pointer: str, kind: str, blob: Blob, name:
         inverses = (1.0 / np.array(buffer.scales, np.float64)).astype(np.float32)
         inverse = f"((const float *)(weights + {blob.add(inverses)}))[i]"
     shift = _hex(float(np.float32(buffer.zero - low + 0.5)))
-    lines = f"  {kind} *to = {pointer};\n  QUANTISE({kind}, to, input, {buffer.size}, {inverse}, {shift}, {_hex(high - low)}, {low})\n"
+    lines = f"  {kind} *to = {pointer};\n  QUANTISE({kind}, to, input, {buffer.size}, {inverse}, {shift}, {_bits(high - low)}, {low})\n"
     pragma = "#if defined(__clang__)\n#pragma clang fp contract(off)\n#endif\n"
     return f"\nKERNEL EXACT void {name}(unsigned char *restrict arena, const float *restrict input) {{\n{pragma}{lines}}}\n"
 
 
 def _hex(value: float) -> str:
     return f"{float(np.float32(value)).hex()}f"
+
+
+def _bits(value: float) -> str:
+    return f"0x{int(np.float32(value).view(np.int32)):x}"
 
 
 def interleaved(calls: list[str], fills: tuple[tuple[int, str], ...]) -> Iterator[str]:

@@ -26,6 +26,29 @@ static void COPY(void *to, const void *from, unsigned long bytes) {
   for (unsigned long i = 0; i < bytes; i++) ((unsigned char *)to)[i] = ((const unsigned char *)from)[i];
 }
 #endif
+
+/* Nothing here branches on data. Some machines have no conditional move, and a compiler that sees through a mask writes a branch. */
+#if defined(__GNUC__) && !defined(__x86_64__) && !defined(__i386__) && !defined(__aarch64__) && !defined(__wasm__)
+#define HIDE(mask) __asm__("" : "+r"(mask))
+#else
+#define HIDE(mask) (void)(mask)
+#endif
+INLINE int32_t BITS(float x) {
+  int32_t bits;
+  COPY(&bits, &x, 4);
+  return bits;
+}
+INLINE float REAL(int32_t bits) {
+  float x;
+  COPY(&x, &bits, 4);
+  return x;
+}
+/* x, but 0 for what is not a number */
+INLINE float NUMBER(float x) {
+  int32_t bits = BITS(x), none = (0x7f800000 - (bits & 0x7fffffff)) >> 31;
+  HIDE(none);
+  return REAL(bits & ~none);
+}
 """
 
 _FLOAT_SCALAR = """
@@ -33,7 +56,11 @@ typedef float ALIAS real;
 #define SCALE1(c, s) ((c) * (s))
 #define ADD1(c, d) ((c) + (d))
 #define SUB1(c, d) ((c) - (d))
+#if defined(__GNUC__) && defined(__riscv_flen)
+#define RELU1(c) __builtin_fmaxf((c), 0.0f) /* one instruction; gcc would branch */
+#else
 #define RELU1(c) ((c) > 0.0f ? (c) : 0.0f)
+#endif
 """
 
 _FLOAT_VECTOR = """

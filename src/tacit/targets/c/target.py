@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from tacit.ground.errors import TacitError
+from tacit.ground.progress import Reporter
 from tacit.targets.c.boundary import entry_of
 from tacit.targets.c.emit import emit_c, function_name
 from tacit.targets.c.foreign import emulator_of, run_foreign, under
@@ -20,6 +21,7 @@ from tacit.targets.c.machine import native_isa, runs_here
 from tacit.targets.c.project import Project
 from tacit.targets.c.stack import Stack, compile_object
 from tacit.targets.c.toolchain import Machine, isa_of, machine_named, need_compiler
+from tacit.targets.c.tuning import Tuner
 from tacit.targets.target import Options, Source
 
 _MADE_FOR = "machine.json"
@@ -41,7 +43,7 @@ class CTarget:
         """
         machine = None if options.triple is None else machine_named(options.triple)
         isa = isa_of(options.isa, machine)
-        generated = emit_c(source, isa)
+        generated = emit_c(source, isa, tuner=_tuner(source, isa, machine) if options.tune else None)
         _write(folder, generated.files)
         stack = _compiled(source, folder, isa, machine)
         made_for = {
@@ -110,6 +112,16 @@ def _made_for(folder: Path) -> _MadeFor:
     machine = noted["machine"]
     known = None if machine is None else Machine(machine["triple"], machine["processor"], tuple(machine["emulator"]))
     return _MadeFor(isa_named(noted["isa"]), known)
+
+
+def _tuner(source: Source, isa: Isa, machine: Machine | None) -> Tuner:
+    """Make what measures kernels. Raises: TacitError where they can't run; MissingPackage without a compiler."""
+    if machine is not None or not runs_here(isa):
+        where = f"the instruction set {isa.name}" if machine is None else machine.title
+        raise TacitError(
+            f"expected --tune with code for this machine, got {where}", fix="leave out --tune: sizes of tiles are estimated then"
+        )
+    return Tuner(need_compiler(None), isa, source.integer, Reporter())
 
 
 def _write(folder: Path, files: Mapping[str, str | bytes]) -> None:

@@ -10,7 +10,6 @@ Source: Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", 201
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -220,15 +219,3 @@ def _steps(
     if bias is not None:
         bias = View(bias.buffer, bias.offset, (tall, size, wide, columns), (0, 0, 0, bias.strides[0]), bias.index)
     yield Matmul(written, out, read, Axes(0, 1, 4, 1), bias, instruction.accumulate, instruction.relu, source)
-
-
-def transforms_hold() -> bool:
-    """Say whether the matrices compute a convolution, on the unit inputs (used by tests)."""
-    for transform in TRANSFORMS:
-        for tap, place in itertools.product(range(_TAPS), range(transform.patch)):
-            g, d = np.eye(_TAPS)[tap], np.eye(transform.patch)[place]
-            found = transform.out @ ((transform.weights @ g) * (transform.given @ d))
-            wanted = [float(place == start + tap) for start in range(transform.size)]
-            if not np.allclose(found, wanted):
-                return False
-    return True
