@@ -37,7 +37,7 @@ from target_wasm import wasm
 from tacit.ir.integer import IntegerGraph
 from tacit.ir.integer_interpreter import evaluate_integers
 from tacit.ir.interpreter import evaluate
-from tacit.quantisation.quantise import quantised
+from tacit.quantisation.quantise import quantised as brought_to_integers
 from tacit.targets.c.emit import emit_c
 from tacit.targets.c.isa import Isa
 from tacit.targets.c.toolchain import isa_of, need_compiler
@@ -100,7 +100,7 @@ def our_c(source: Source, bench: Bench, folder: Path, *, name: str) -> Contestan
 def integer_source(subject: Subject) -> Source:
     """Give the int8 program, calibrated on drawn examples: speed is measured here, not accuracy."""
     source = subject.source
-    graph = quantised(subject.graph, subject.draw(CALIBRATION, 3), tolerance=ROUGH).graph
+    graph = brought_to_integers(subject.graph, subject.draw(CALIBRATION, 3), tolerance=ROUGH).graph
     return Source(source.name, {"main": graph}, source.signature, source.digest, source.evidence)
 
 
