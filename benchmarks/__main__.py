@@ -1,6 +1,6 @@
 """Run benchmarks one after the other: all of them, or those named.
 
-python -m benchmarks [NAME ...]        names: interpreter lowering startup repeat overhead demo targets int8 peers, or a case of spine.py
+python -m benchmarks [NAME ...]        names: those of SINGLE below, peers, or a case of spine.py
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 PEERS = ("peer_digits", "peer_fashion", "peer_motion", "peer_rows", "peer_text", "peer_audio")
 SPINE = ("digits", "mnist", "fashion-mnist-10", "fashion-mnist-1", "uci-har", "sms", "adult", "fsdd", "fsdd-loso", "budget")
-SINGLE = ("interpreter", "lowering", "startup", "repeat", "overhead", "demo", "targets", "int8")
+SINGLE = ("interpreter", "lowering", "startup", "repeat", "overhead", "demo", "targets", "int8", "portability", "constant_time")
 
 
 def commands(names: list[str]) -> list[list[str]]:
