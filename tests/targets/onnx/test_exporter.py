@@ -5,15 +5,18 @@ from __future__ import annotations
 import numpy as np
 import onnx
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import numpy_helper
+from torch import nn
 
 from benchmarks import ir_nets
 from tacit.ir.builder import GraphBuilder
 from tacit.ir.graph import Axes, Graph, View, contiguous
 from tacit.lowering.lower import lower_module
 from tacit.passes.pipeline import optimise
+from tacit.signature.base import ArraySpec
 from tests.ir.random_graphs import graphs, sample_inputs
 from tests.targets.onnx.models import error, exported, operations, sample
 from tests.unit.lowering.random_modules import random_module
@@ -55,7 +58,7 @@ def test_nets_become_the_nodes_that_a_person_would_write(name: str) -> None:
     graph: Graph = getattr(ir_nets, name)()
     model = exported(graph)
     found = operations(model)
-    for boundary in ("IsNaN", "Where", "Identity", "Reshape"):
+    for boundary in ("ThresholdedRelu", "Identity", "Reshape"):
         del found[boundary]
     assert found == NETS[name]
     assert error(model, graph, sample(graph, 2)) < 1e-4
@@ -68,7 +71,7 @@ def test_convolutions_follow_one_another_without_a_transpose() -> None:
             maker = makers.get(node.input[0])
             assert maker is None or maker.op_type in ("Relu", "Conv", "Transpose")
             if maker is not None and maker.op_type == "Transpose":
-                assert makers[maker.input[0]].op_type == "Where"  # the image alone
+                assert makers[maker.input[0]].op_type == "ThresholdedRelu"  # the image alone
 
 
 def test_a_changed_weight_is_seen() -> None:
@@ -100,6 +103,52 @@ def test_a_maximum_of_two_is_one_node(window: int, stride: int) -> None:
     model = exported(graph)
     assert operations(model)["Max"] == 1 and "Relu" not in operations(model)
     assert error(model, graph, sample(graph, 4)) < 1e-6
+
+
+def test_an_absolute_value_is_one_node() -> None:
+    builder = GraphBuilder()
+    x, y = builder.add_input("x", (6,)), builder.add_output("y", (6,))
+    part = builder.add_scratch("part", (6,))
+    one, minus = (View(builder.add_weight("one", np.full(1, value)).name, 0, (), ()) for value in (1.0, -1.0))
+    axes = Axes(0, 1, 0, 0)
+    builder.matmul(contiguous(part), contiguous(x), minus, axes=axes, relu=True)
+    builder.matmul(contiguous(y), contiguous(x), one, axes=axes, relu=True)
+    builder.matmul(contiguous(y), contiguous(part), one, axes=axes, accumulate=True)
+    graph = builder.finish()
+    model = exported(graph)
+    assert operations(model) == {"ThresholdedRelu": 1, "Abs": 1, "Identity": 1}
+    assert error(model, graph, sample(graph, 4)) == 0
+
+
+def test_maxima_of_halves_are_one_reduction() -> None:
+    class Largest(nn.Module):
+        def forward(self, x):
+            return x.amax(1)
+
+    graph = optimise(lower_module(Largest(), [ArraySpec("x", (13, 6), "float32", ("time", "channel"))]).graph)
+    model = exported(graph)
+    assert operations(model)["ReduceMax"] == 1 and not {"Max", "Slice", "Gather"} & {*operations(model)}
+    assert error(model, graph, sample(graph, 4)) < 1e-6
+
+
+@pytest.mark.parametrize(
+    ("function", "expected"),
+    [
+        (nn.ReLU6(), {"Clip": 1}),
+        (nn.Hardtanh(-2, 3), {"Add": 2, "Clip": 1}),
+        (lambda x: torch.maximum(x[:, :3], x[:, 3:]), {"Slice": 2, "Max": 1}),
+    ],
+)
+def test_what_rectifiers_spell_out_is_one_node(function: nn.Module, expected: dict[str, int]) -> None:
+    class Only(nn.Module):
+        def forward(self, x):
+            return function(x)
+
+    graph = optimise(lower_module(Only(), [ArraySpec("x", (6,), "float32", ("column",))]).graph)
+    model = exported(graph)
+    inputs = [5 * array for array in sample(graph, 9)]
+    assert operations(model) == {"ThresholdedRelu": 1, "Identity": 1, **expected}
+    assert error(model, graph, inputs) < 1e-6
 
 
 def test_what_no_form_fits_is_gathered() -> None:

@@ -185,7 +185,11 @@ def _with_border(nodes: Nodes, access: Access, extents: Mapping[int, int]) -> tu
 def _gathered(nodes: Nodes, tensor: Tensor, axes: list[Along], extents: Mapping[int, int]) -> tuple[Tensor, list[Along]]:
     """Open the axes whose letters overlap, such as windows, by copying."""
     made: list[Along] = []
+    single = sum(not along.steps for along in axes) == 1
     for axis, along in reversed(list(enumerate(axes))):
+        if single and not along.steps:  # one place: the axis goes
+            tensor = nodes.gather(tensor, axis, np.array(along.base))
+            continue
         if _nested(along, extents):
             made.insert(0, along)
             continue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +13,7 @@ from tacit.ir.graph import Matmul, Relu
 from tacit.targets.onnx.access import Access
 from tacit.targets.onnx.constants import Constant, Weights
 from tacit.targets.onnx.nodes import Nodes, Tensor
-from tacit.targets.onnx.peepholes import simplified_sum
+from tacit.targets.onnx.peepholes import limited, simplified_sum
 from tacit.targets.onnx.problem import AnyInstruction, Problem
 
 
@@ -52,9 +53,11 @@ class Arithmetic:
     # --- the boundary and the stores ----------------------------------------------------------------------------------------
 
     def taken(self, given: Tensor, buffer: Any) -> Tensor:
-        """Store what the caller gives for a float input; what is not a number is read as 0."""
-        nothing = self.nodes.add("IsNaN", [given], given.shape, "bool")
-        return self.nodes.add("Where", [nothing.name, self.nodes.constant(np.array(0, np.float32)), given.name], given.shape)
+        """Store what the caller gives for a float input; what is not above minus infinity, such as NaN, is read as 0.
+
+        ``Where(IsNaN(x), 0, x)`` says the same, and takes onnxruntime as long as a small convolution.
+        """
+        return self.nodes.add("ThresholdedRelu", [given], given.shape, alpha=-math.inf)
 
     def given(self, stored: Tensor, buffer: Any) -> Tensor:
         """Give the caller the float32 numbers of an output."""
@@ -66,14 +69,27 @@ class Arithmetic:
 
     def stored(self, term: Term, bias: np.ndarray | Tensor | None, old: tuple[Tensor, Access] | None) -> Tensor:
         """Finish a sum: its factor, the bias (over the letters of the sum), what stood there before, the rectifier."""
-        x = self.applied(term)
-        if bias is not None:
-            x = self.add(x, bias if isinstance(bias, Tensor) else self.constant(bias))
+        if isinstance(bias, np.ndarray) and bias.size == 1:
+            bias = bias.reshape(())
+        if isinstance(bias, np.ndarray) and term.factor == -1:
+            x = self._difference(bias, term.tensor)
+        else:
+            x = self.applied(term)
+            if bias is not None:
+                x = self.add(x, bias if isinstance(bias, Tensor) else self.constant(bias))
         if old is not None:
             x = self.add(x, self.value(*old))
         if isinstance(self.instruction, Relu) or (isinstance(self.instruction, Matmul) and self.instruction.relu):
             x = self.nodes.add("Relu", [x], x.shape)
         return x
+
+    def _difference(self, bias: np.ndarray, x: Tensor) -> Tensor:
+        """Give ``bias - x``."""
+        held = limited(self.nodes, bias, x)
+        if held is None:
+            return self.nodes.add("Sub", [self.constant(bias), x], np.broadcast_shapes(bias.shape, x.shape))
+        smaller, rest = held
+        return smaller if rest == 0 else self.add(smaller, self.constant(np.array(rest)))
 
     def applied(self, term: Term) -> Tensor:
         """Multiply by the factor that a term still lacks."""
@@ -112,11 +128,11 @@ class Arithmetic:
         """Give the numbers that a stored tensor means."""
         return x
 
-    def weights(self, weights: Weights, channel: int) -> str:
-        """Give a factor of a product; `channel` is its axis of output channels."""
+    def weights(self, weights: Weights, channel: int, x: Tensor) -> str:
+        """Give a factor of a product with a stored tensor; `channel` is its axis of output channels."""
         return self.nodes.constant(weights.values.astype(np.float32))
 
-    def bias(self, bias: Weights, about: Access, weights: Weights) -> str:
+    def bias(self, bias: Weights, weights: Weights, x: Tensor) -> str:
         """Give a constant that is added to each channel of a product."""
         return self.nodes.constant(bias.values.astype(np.float32))
 
@@ -126,9 +142,9 @@ class Arithmetic:
         self, x: Tensor, about: Access, weights: Weights, bias: Weights | None, geometry: Geometry, shape: Sequence[int]
     ) -> Tensor | None:
         """Convolve [channel, *position] with [output, channel / groups, *tap]; None where there is no such node."""
-        inputs = [self.value(x, about).name, self.weights(weights, 0)]
+        inputs = [self.value(x, about).name, self.weights(weights, 0, x)]
         if bias is not None:
-            inputs.append(self.bias(bias, about, weights))
+            inputs.append(self.bias(bias, weights, x))
         return self.nodes.add(
             "Conv",
             inputs,
@@ -142,15 +158,15 @@ class Arithmetic:
 
     def linear(self, x: Tensor, about: Access, weights: Weights, bias: Weights | None) -> Tensor:
         """Multiply [inner] by [inner, output]."""
-        inputs = [self.value(x, about).name, self.weights(weights, 1)]
+        inputs = [self.value(x, about).name, self.weights(weights, 1, x)]
         if bias is not None:
-            inputs.append(self.bias(bias, about, weights))
+            inputs.append(self.bias(bias, weights, x))
         return self.nodes.add("Gemm", inputs, weights.values.shape[1:])
 
     def matrices(self, x: Tensor, about: Access, weights: Weights) -> Tensor:
         """Multiply [..., row, inner] by [..., inner, output]."""
         shape = (*x.shape[:-1], weights.values.shape[-1])
-        return self.nodes.add("MatMul", [self.value(x, about).name, self.weights(weights, weights.values.ndim - 1)], shape)
+        return self.nodes.add("MatMul", [self.value(x, about).name, self.weights(weights, weights.values.ndim - 1, x)], shape)
 
     def product(self, x: Tensor, about: Access, y: Tensor, about_y: Access) -> Tensor:
         """Multiply [..., row, inner] by [..., inner, column], both of them computed."""

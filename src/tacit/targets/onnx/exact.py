@@ -38,7 +38,9 @@ class ExactArithmetic(Arithmetic):
         """Quantise what the caller gives, in float32 and in the order of the definition."""
         low, high = LIMITS[buffer.dtype]
         scales = np.float64(buffer.scale) if buffer.scales is None else np.array(buffer.scales, np.float64).reshape(buffer.shape)
-        number, shape = super().taken(given, buffer), given.shape
+        shape = given.shape
+        nothing = self.nodes.add("IsNaN", [given], shape, "bool")
+        number = self.nodes.add("Where", [nothing.name, self.nodes.constant(np.array(0, np.float32)), given.name], shape)
         moved = self._float("Mul", [number], (1.0 / scales).astype(np.float32), shape)
         moved = self._float("Add", [moved], np.float32(buffer.zero - low + 0.5), shape)
         ends = [self.nodes.constant(np.array(end, np.float32)) for end in (0, high - low)]
@@ -128,7 +130,10 @@ class ExactArithmetic(Arithmetic):
         if x.dtype in _BYTES and _fits(weights):
             inputs = [x.name, self.nodes.constant(weights.values.astype(np.int8)), self._zero(x, about)]
             return self.nodes.add("MatMulInteger", inputs, shape, "int32")
-        return self.nodes.add("MatMul", [self.value(x, about), self.constant(weights.values)], shape, "int32")
+        factor = self.constant(weights.values)
+        if _fits(weights):  # stored in a quarter of the bytes; runtimes fold the cast
+            factor = self.nodes.cast(Tensor(self.nodes.constant(weights.values.astype(np.int8)), factor.shape, "int8"), "int32")
+        return self.nodes.add("MatMul", [self.value(x, about), factor], shape, "int32")
 
     def product(self, x: Tensor, about: Access, y: Tensor, about_y: Access) -> Tensor:
         """Multiply [..., row, inner] by [..., inner, column], both of them computed."""

@@ -41,7 +41,9 @@ class Nodes:
         self._made: dict[Any, Tensor] = {}
         self._taken: set[str] = set()
         self._counts: dict[str, int] = {}
+        self._tensors: dict[str, Tensor] = {}
         self._makers: dict[str, onnx.NodeProto] = {}
+        self._parts: dict[tuple[str, int], list[Tensor]] = {}  # the output of a concatenation and its axis -> what it joins
         self._turned: dict[str, tuple[Tensor, list[int]]] = {}  # the output of a transposition -> what it turns, and how
         self._reshaped: dict[str, Tensor] = {}  # the output of a reshape -> what it reshapes
 
@@ -57,6 +59,7 @@ class Nodes:
             node.doc_string = self.source
             self._nodes.append(node)
             self._makers[node.name] = node
+            self._tensors[node.name] = self._made[key]
         return self._made[key]
 
     def constant(self, values: np.ndarray) -> str:
@@ -76,6 +79,13 @@ class Nodes:
     def maker(self, tensor: Tensor) -> onnx.NodeProto | None:
         """Give the node that a tensor comes from; None for inputs and constants."""
         return self._makers.get(tensor.name)
+
+    def inputs_of(self, tensor: Tensor, operation: str) -> list[Tensor]:
+        """Give the computed inputs of the node that a tensor comes from; none where it is of another operation."""
+        node = self._makers.get(tensor.name)
+        if node is None or node.op_type != operation:
+            return []
+        return [self._tensors[name] for name in node.input if name in self._tensors]
 
     def free(self, stem: str) -> str:
         """Give a name that is not taken: the stem, if need be with a number."""
@@ -112,8 +122,28 @@ class Nodes:
         tensor = self._reshaped.get(tensor.name, tensor)
         if tuple(shape) == tensor.shape:
             return tensor
+        earlier = self._reshaped_before(tensor, shape)
+        if earlier is not None:
+            return earlier
         made = self.add("Reshape", [tensor, self.integers([0, *shape])], shape, tensor.dtype)
         self._reshaped[made.name] = tensor
+        return made
+
+    def _reshaped_before(self, tensor: Tensor, shape: Sequence[int]) -> Tensor | None:
+        """Reshape an input of the model before single numbers are added to it or multiply it, where it is reshaped anyhow."""
+        chain, name = [], tensor.name
+        while (node := self._makers.get(name)) is not None and node.op_type in ("Mul", "Add", "Relu"):
+            if any(name not in self.constants or self.constants[name].shape for name in node.input[1:]):
+                return None
+            chain.append(node)
+            name = node.input[0]
+        origin = self._reshaped.get(name)
+        before = None if origin is None else self._makers.get(origin.name)
+        if not chain or origin is None or (before is not None and before.input[0] in self._makers):
+            return None
+        made = self.reshape(origin, shape)
+        for node in reversed(chain):
+            made = self.add(node.op_type, [made, *node.input[1:]], shape, tensor.dtype)
         return made
 
     def transpose(self, tensor: Tensor, order: Sequence[int]) -> Tensor:
@@ -158,9 +188,12 @@ class Nodes:
         """Put tensors one behind the other along an axis (without the batch)."""
         if len(tensors) == 1:
             return tensors[0]
+        tensors = [part for tensor in tensors for part in self._parts.get((tensor.name, axis), [tensor])]
         shape = list(tensors[0].shape)
         shape[axis] = sum(tensor.shape[axis] for tensor in tensors)
-        return self.add("Concat", tensors, shape, tensors[0].dtype, axis=axis + 1)
+        made = self.add("Concat", tensors, shape, tensors[0].dtype, axis=axis + 1)
+        self._parts[made.name, axis] = list(tensors)
+        return made
 
     def expand(self, tensor: Tensor, shape: Sequence[int]) -> Tensor:
         """Repeat along axes of extent 1."""

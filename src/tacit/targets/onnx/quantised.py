@@ -7,11 +7,11 @@ definition (`integer.py`).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import onnx
 
 from tacit.ir.integer import IntegerBuffer
 from tacit.ir.integer_ranges import LIMITS
@@ -101,17 +101,36 @@ class QuantisedArithmetic(Arithmetic):
         """Give the numbers that a stored tensor means."""
         return self._dequantise(x, about.scale, about.zero)
 
-    def weights(self, weights: Weights, channel: int) -> str:
-        """Give a factor of a product in 8 bits, with one scale per channel."""
-        if weights.scale is None or np.abs(weights.values).max(initial=0) > 127:
-            return self.nodes.constant(weights.real if weights.scale is None else _real(weights, channel))
-        return self._dequantised(weights.values.astype(np.int8), weights.scale, channel)
+    def weights(self, weights: Weights, channel: int, x: Tensor) -> str:
+        """Give a factor of a product in 8 bits, with one scale per channel.
 
-    def bias(self, bias: Weights, about: Access, weights: Weights) -> str:
+        Runtimes dequantise weights again in every run where they have no integer kernel; there a product that they fold stands instead.
+        """
+        if weights.scale is None or not _fits(weights):
+            return self.nodes.constant(_real(weights, channel))
+        values = weights.values.astype(np.int8)
+        if self._has_kernel(weights, x):
+            return self._dequantised(values, weights.scale, channel)
+        wide = self.nodes.add("Cast", [self.nodes.constant(values)], values.shape, to=onnx.TensorProto.FLOAT)
+        steps = self.nodes.constant(_along(weights.scale, channel, values.ndim).astype(np.float32))
+        return self.nodes.add("Mul", [wide.name, steps], values.shape).name
+
+    def bias(self, bias: Weights, weights: Weights, x: Tensor) -> str:
         """Give a bias in 32 bits, in steps of the sum."""
-        if bias.scale is None or weights.scale is None or np.abs(weights.values).max(initial=0) > 127:
+        if bias.scale is None or not self._has_kernel(weights, x):
             return self.nodes.constant(bias.real)
         return self._dequantised(bias.values.astype(np.int32), np.broadcast_to(bias.scale, bias.values.shape), 0)
+
+    def _has_kernel(self, weights: Weights, x: Tensor) -> bool:
+        """Say whether runtimes make one integer kernel of a product and what follows it, which must be nothing but the rounding."""
+        if (
+            weights.scale is None
+            or not _fits(weights)
+            or x.dtype not in ("uint8", "int8")
+            or getattr(self.instruction, "accumulate", False)
+        ):
+            return False
+        return len(x.shape) == 1 or weights.values.ndim > 2 or "bias" not in self.problem.views
 
     # --- nodes ---------------------------------------------------------------------------------------------------------------
 
@@ -131,9 +150,18 @@ class QuantisedArithmetic(Arithmetic):
         return self.nodes.add("DequantizeLinear", inputs, values.shape, **attributes).name
 
 
+def _fits(weights: Weights) -> bool:
+    return int(np.abs(weights.values).max(initial=0)) <= 127
+
+
+def _along(scale: np.ndarray, channel: int, rank: int) -> np.ndarray:
+    """Give one number, or one per channel along its axis."""
+    return scale.reshape(()) if scale.size == 1 else scale.reshape([-1 if axis == channel else 1 for axis in range(rank)])
+
+
 def _real(weights: Weights, channel: int) -> np.ndarray:
-    """Give the numbers that weights mean, one scale per channel."""
-    shape: Sequence[int] = [-1 if axis == channel else 1 for axis in range(weights.values.ndim)]
-    scale = np.ones(1) if weights.scale is None else weights.scale
-    made: np.ndarray = (weights.values * (scale if scale.size == 1 else scale.reshape(shape))).astype(np.float32)
+    """Give the numbers that weights mean."""
+    if weights.scale is None:
+        return weights.real
+    made: np.ndarray = (weights.values * _along(weights.scale, channel, weights.values.ndim)).astype(np.float32)
     return made

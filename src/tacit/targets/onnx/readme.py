@@ -16,7 +16,8 @@ It takes {reads}, and gives {answers}.
 
 The first axis of every array is the batch and may have any size. The model takes arrays: to decode pictures, sounds or texts into them
 is the caller's business; the metadata entry `signature` says as JSON what a value is made of. `digest` names the binary, `evidence` is
-what was measured when it was compiled. A NaN among the inputs is read as 0.
+what was measured when it was compiled. A NaN among the inputs is read as 0, and in
+`{name}.onnx` so is minus infinity.
 {integers}
 ## Inputs
 
