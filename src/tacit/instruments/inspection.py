@@ -93,12 +93,13 @@ def _listing(entry: str, graph: Graph) -> Listing:
         fresh = sum(ELEMENT_BYTES * graph.buffer(name).size for name in dict.fromkeys(read) if name not in seen)
         seen.update(read)
         macs = instruction_cost(instruction, graph).macs
-        lines.append(Line(number, *_describe(instruction), macs, fresh, instruction.source))
+        lines.append(Line(number, *describe(instruction), macs, fresh, instruction.source))
     total = cost(graph)
     return Listing(entry, tuple(lines), total.macs, total.weight_bytes, total.arena_bytes, total.instructions)
 
 
-def _describe(instruction: Instruction) -> tuple[str, str, str, str]:
+def describe(instruction: Instruction) -> tuple[str, str, str, str]:
+    """Give the operation with its flags, and the shapes of the output and of both factors by role."""
     if not isinstance(instruction, Matmul):
         shape = ",".join(map(str, instruction.out.shape))
         return "relu", shape, shape, ""

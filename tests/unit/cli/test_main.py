@@ -166,6 +166,19 @@ def test_inspect_shows_instructions_text_card_and_json(capsys, folder):
     assert json.loads(tacit(capsys, "inspect", path, "--json")[1])["listings"][0]["macs"] == 32
 
 
+def test_inspect_shows_what_a_run_costs(capsys, folder, monkeypatch):
+    monkeypatch.delenv("CC", raising=False)
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setattr("tacit.targets.c.toolchain.find_spec", lambda name: None)
+    path = folder / "bright.tacit"
+    code, out, err = tacit(capsys, "inspect", path, "--cost", "--int8")
+    assert code == 0 and "int8, C for" in out and "predicted µs" in out and 'pip install "tacit[native]"' in out
+    found = json.loads(tacit(capsys, "inspect", path, "--cost", "--json")[1])
+    assert found["runs"][0]["macs"] == 32 and found["runs"][0]["instructions"] is None
+    code, out, err = tacit(capsys, "inspect", path, "--int8")
+    assert code == 2 and out == "" and "expected --cost with --int8" in err
+
+
 def test_test_exits_with_1_when_a_goal_is_not_met(capsys, folder):
     goal = {"metric": "accuracy", "threshold": 0.9, "split": "test", "label": None, "value": 0.5, "met": False}
     for met, code in ((True, 0), (False, 1)):

@@ -26,6 +26,7 @@ from tacit.targets.target import Source
 
 _SECONDS = 600.0
 _TOTAL = re.compile(r"^(?:summary|totals): (\d+)", re.MULTILINE)
+_FUNCTION = "tacit_one_run"
 #: The five inputs, by name.
 INPUTS = ("zero", "random", "extreme", "negative", "denormal")
 
@@ -82,24 +83,36 @@ def count_instructions(source: Source, compiler: Compiler, inputs: Sequence[Sequ
         folder = Path(name)
         for file, content in emit_c(source, isa).files.items():
             (folder / file).write_bytes(content if isinstance(content, bytes) else content.encode())
-        (folder / RUNNER).write_text(runner(source, Machine("here")), encoding="utf-8")
+        (folder / RUNNER).write_text(_through(_FUNCTION, source), encoding="utf-8")
         flags = compiler.flags(isa, integer=source.integer)
         compiler.compile([*flags, "-o", "counted", f"{source.name}.c", RUNNER], folder=folder)
-        run = f"{source.name}_run"
-        words = [program, "--tool=callgrind", f"--toggle-collect={run}", f"--dump-after={run}", "--callgrind-out-file=counts", "./counted"]
+        words = [program, "--tool=callgrind", f"--toggle-collect={_FUNCTION}", f"--dump-after={_FUNCTION}"]
         try:
             # Names of functions are looked up when they are first called; bound at once, the first run is like the others.
             done = subprocess.run(
-                words, input=data, cwd=folder, env={"LD_BIND_NOW": "1"}, capture_output=True, timeout=_SECONDS, check=False
+                [*words, "--callgrind-out-file=counts", "./counted"],
+                input=data,
+                cwd=folder,
+                env={"LD_BIND_NOW": "1"},
+                capture_output=True,
+                timeout=_SECONDS,
+                check=False,
             )
         except (OSError, subprocess.TimeoutExpired) as error:
             raise TacitError("could not run valgrind", cause=str(error)) from error
-        totals = (
-            [_TOTAL.search((folder / f"counts.{number}").read_text()) for number in range(1, len(inputs) + 1)]
-            if not done.returncode
-            else []
-        )
+        dumps = [folder / f"counts.{number}" for number in range(1, len(inputs) + 1)]
+        totals = [_TOTAL.search(dump.read_text(encoding="utf-8")) for dump in dumps if dump.exists() and not done.returncode]
     if len(totals) != len(inputs) or not all(totals):
         cause = done.stderr.decode(errors="replace").strip()[-500:] or None
         raise TacitError(f"expected valgrind to count {len(inputs)} runs, got the exit status {done.returncode}", cause=cause)
     return [int(found[1]) for found in totals if found is not None]
+
+
+def _through(function: str, source: Source) -> str:
+    """Give the program that feeds a run, with each run inside a function that no compiler writes into another or leaves by a jump."""
+    text, call = runner(source, Machine("here")), f"\n        {source.name}_run("
+    given = text[text.index(call) + len(call) :].partition(");")[0]
+    body = f'{{\n    {source.name}_run({given});\n    __asm__ volatile("");\n}}\n\n'
+    wrapped = f"__attribute__((noinline)) void {function}(void);\nvoid {function}(void)\n{body}"
+    mark = "static void run(void)"
+    return text.replace(f"{call}{given});", f"\n        {function}();").replace(mark, wrapped + mark)
