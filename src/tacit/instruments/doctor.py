@@ -44,13 +44,15 @@ OPTIONAL = {
     "scikit-learn": "peers in benchmarks",
     "onnx": "ONNX target",
     "onnxruntime": "checks ONNX",
+    "wasmtime": "checks WebAssembly",
 }
 _IMPORTED_AS = {"scikit-learn": "sklearn"}
 
 #: Program -> names it goes by, what it is for, how to get it.
 TOOLS: dict[str, tuple[tuple[str, ...], str, str]] = {
     "cc": (("cc", "gcc", "clang"), "builds the C target", "apt install gcc, or xcode-select --install"),
-    "zig": (("zig",), "builds C and WebAssembly for other machines", "pip install ziglang"),
+    "zig": (("zig",), "builds C for other machines, and WebAssembly", 'pip install "tacit[native]"'),
+    "qemu": (("qemu-aarch64", "qemu-aarch64-static"), "runs C for other machines", "apt install qemu-user"),
     "valgrind": (("valgrind",), "counts instructions", "apt install valgrind"),
     "chromium": (("chromium", "chromium-browser", "google-chrome", "chrome"), "tests the WebAssembly target", "apt install chromium"),
 }
