@@ -25,6 +25,8 @@ from tacit.targets.c.toolchain import Compiler
 KEEPS_LOCK = 1_000_000
 #: A thread of its own is worth so many multiply-accumulates (about 50 us).
 _WORTH_A_THREAD = 1_000_000
+#: More parts than cores: on a core that others use, fewer are done.
+_PARTS_PER_CORE = 4
 BOUNDARY = "boundary.c"
 #: A function of a library, as ctypes gives it.
 Symbol = Callable[[Any], int]
@@ -137,10 +139,11 @@ class Function:
         outputs = [np.empty((count, *shape), np.float32) for shape in self.entry.outputs]
         if count == 0:
             return outputs
-        workers = max(1, min(_cores(), count, count * max(1, self.macs) // _WORTH_A_THREAD))
-        bounds = [count * worker // workers for worker in range(workers + 1)]
-        if workers == 1:
+        cores = _cores()
+        parts = min(cores * _PARTS_PER_CORE, count, count * max(1, self.macs) // _WORTH_A_THREAD) if cores > 1 else 1
+        if parts <= 1:
             return outputs if self._part(inputs, outputs, 0, count) else None
+        bounds = [count * part // parts for part in range(parts + 1)]
         done = _pool().map(lambda start, stop: self._part(inputs, outputs, start, stop), bounds[:-1], bounds[1:])
         return outputs if all(list(done)) else None
 
