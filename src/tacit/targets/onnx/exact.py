@@ -112,7 +112,8 @@ class ExactArithmetic(Arithmetic):
         """Convolve 8-bit numbers; others have no node of their own."""
         if x.dtype != "uint8" or not _fits(weights):
             return None
-        inputs = [x.name, self.nodes.constant(weights.values.astype(np.int8)), self._zero(x, about)]
+        unsigned = (weights.values.astype(np.int16) + 128).astype(np.uint8)  # older onnxruntime convolves with no other weights
+        inputs = [x.name, self.nodes.constant(unsigned), self._zero(x, about), self.nodes.constant(np.array(128, np.uint8))]
         made = self.nodes.add(
             "ConvInteger", inputs, shape, "int32", kernel_shape=list(weights.values.shape[2:]), strides=list(geometry.strides),
             dilations=list(geometry.dilations), pads=[*geometry.before, *geometry.after], group=geometry.groups,

@@ -15,10 +15,7 @@ class Session:
     """A model that is loaded once. threads: 0 leaves the choice to onnxruntime. Raises: MissingPackage without onnxruntime."""
 
     def __init__(self, model: Path | bytes, *, threads: int = 1) -> None:
-        try:
-            import onnxruntime
-        except ModuleNotFoundError as error:
-            raise missing("onnxruntime") from error
+        onnxruntime = _onnxruntime()
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.log_severity_level = 3
@@ -31,3 +28,16 @@ class Session:
         feeds = {name: np.ascontiguousarray(array, dtype) for (name, dtype), array in zip(self._inputs, arrays, strict=True)}
         outputs: list[np.ndarray] = self._session.run(None, feeds)
         return outputs
+
+
+def version() -> str:
+    """Name the onnxruntime that is installed. Raises: MissingPackage."""
+    return f"onnxruntime {_onnxruntime().__version__}"
+
+
+def _onnxruntime() -> Any:
+    try:
+        import onnxruntime
+    except ModuleNotFoundError as error:
+        raise missing("onnxruntime") from error
+    return onnxruntime

@@ -20,7 +20,7 @@ from tacit.targets.onnx.nodes import Nodes
 from tacit.targets.onnx.quantised import OPSET as OPSET_OF_QUANTISED
 from tacit.targets.onnx.quantised import QuantisedArithmetic
 from tacit.targets.onnx.readme import readme
-from tacit.targets.onnx.runtime import Session
+from tacit.targets.onnx.runtime import Session, version
 from tacit.targets.target import Options, Source
 
 
@@ -45,6 +45,10 @@ class OnnxTarget:
             for file, model in _models(source, entry, graph).items():
                 write_atomic(folder / file, model)
         write_atomic(folder / "README.md", readme(source))
+
+    def runs_on(self, source: Source, folder: Path) -> str:
+        """Say on what `run` runs."""
+        return f"this machine, {version()}"
 
     def run(self, source: Source, folder: Path, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Run NAME.onnx with onnxruntime on arrays [example, *shape].
