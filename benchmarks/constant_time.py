@@ -137,8 +137,6 @@ def main() -> None:
     options = parser.parse_args()
     folder = (options.programs or options.cache / "int8").resolve()
     rows = [row for one in subjects(options.cases, folder, options.cache.resolve()) for row in measured(*one)]
-    if options.cases:
-        return
     spreads = {f"{row['key']} {machine}": max(found) - min(found) for row in rows for machine, found in row["instructions"].items()}
     harness.record(
         "constant-time",

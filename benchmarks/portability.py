@@ -133,7 +133,7 @@ def main() -> None:
         integer = quantise(graph, subject.examples.split("train").inputs)
         for each, arrays in ((integer, some), (graph, [array[:100] for array in some])):
             rows += measured(name, each, binary.signature, arrays, digest=binary.digest)
-    if options.cases or options.count != COUNT:
+    if options.count != COUNT:
         return
     of_integers = [row for row in rows if row["arithmetic"] == "int8"]
     of_floats = [row for row in rows if row["arithmetic"] == "float32"]
