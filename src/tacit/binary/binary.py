@@ -183,11 +183,16 @@ def _evidence_json(evidence: Mapping[str, Any]) -> str:
 def _plain(value: Any) -> Any:
     """Turn NumPy scalars, tuples and mappings into JSON values; numbers that JSON lacks become None."""
     if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {_writable(str(key)): _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
     if isinstance(value, np.ndarray | np.generic):
         return _plain(value.tolist())
     if isinstance(value, float) and not np.isfinite(value):
         return None
-    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
+    return _writable(value) if isinstance(value, str) else value
+
+
+def _writable(text: str) -> str:
+    """Replace what UTF-8 can't hold: halves of surrogate pairs."""
+    return text.encode("utf-8", "replace").decode()

@@ -76,11 +76,13 @@ def _tensors(data: bytes, *, where: str) -> dict[str, np.ndarray]:
     try:
         stored = safetensors.deserialize(data)  # type: ignore[no-untyped-call]
     except safetensors.SafetensorError as error:
-        raise FormatError(f"expected a valid safetensors file - at `{where}`", cause=str(error), fix=REBUILD) from error
+        raise FormatError(f"expected a valid safetensors file - at `{where}`", cause=str(error)[:500], fix=REBUILD) from error
     tensors: dict[str, np.ndarray] = {}
     for name, tensor in stored:
         if tensor["dtype"] not in _DTYPES:
-            raise FormatError(f"expected tensors of float32 or int32, got {tensor['dtype']} - at `{where}`, tensor `{name}`", fix=REBUILD)
+            raise FormatError(
+                f"expected tensors of float32 or int32, got {tensor['dtype']} - at `{where}`, tensor `{name[:80]}`", fix=REBUILD
+            )
         array = np.frombuffer(tensor["data"], dtype=_DTYPES[tensor["dtype"]]).reshape(tensor["shape"])
         array.flags.writeable = False
         tensors[name] = array
@@ -118,11 +120,11 @@ def _refuse_other_versions(version: str, *, where: str) -> None:
         return
     if version.isascii() and version.isdigit() and int(version[:9]) > FORMAT_VERSION:
         raise FormatError(
-            f"expected format {FORMAT_VERSION}, got format {version} - at `{where}`",
+            f"expected format {FORMAT_VERSION}, got format {version[:20]} - at `{where}`",
             cause="the file was written by a future version of Tacit",
             fix="pip install --upgrade tacit",
         )
-    raise FormatError(f"expected format {FORMAT_VERSION}, got `{version}` - at `{where}`", fix=REBUILD)
+    raise FormatError(f"expected format {FORMAT_VERSION}, got `{version[:40]}` - at `{where}`", fix=REBUILD)
 
 
 _SIGNATURES = {

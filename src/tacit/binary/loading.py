@@ -18,6 +18,9 @@ from tacit.ir.text import parse_graph
 from tacit.ir.verifier import verify
 from tacit.signature.types import signature_from_json
 
+#: What Python raises on the way through JSON and text that are not what they should be.
+_MALFORMED = (KeyError, ValueError, TypeError, AttributeError, RecursionError, OverflowError, MemoryError)
+_MOST_SAID = 2000  # letters of a cause
 #: Reached on use: most who load a binary don't need the generator of C.
 ACCELERATE = "tacit.binary.native:accelerate"
 
@@ -59,15 +62,20 @@ def from_bytes(data: bytes, *, where: str = "memory") -> Binary:
         if not isinstance(evidence, dict):
             raise TypeError(f"expected evidence as an object, got {type(evidence).__name__}")
         binary = Binary(graphs, signature, metadata["driver"], evidence)
-        digest = metadata["digest"]
+        stated, digest = metadata["digest"], binary.digest
     except TacitError as error:
-        raise FormatError(f"expected a valid program - at `{where}`", cause=str(error), fix=REBUILD) from error
-    except (KeyError, ValueError, TypeError, AttributeError, RecursionError) as error:
-        cause = f"{type(error).__name__}: {error}"
+        raise FormatError(f"expected a valid program - at `{where}`", cause=_shortened(str(error)), fix=REBUILD) from error
+    except _MALFORMED as error:
+        cause = f"{type(error).__name__}: {_shortened(str(error))}"
         raise FormatError(f"expected instructions, signature, driver and evidence - at `{where}`", cause=cause, fix=REBUILD) from error
-    if binary.digest != digest:
-        raise FormatError(f"expected the digest {binary.digest[:12]}, got {digest[:12]} - at `{where}`", fix=REBUILD)
+    if stated != digest:
+        raise FormatError(f"expected the digest {digest[:12]}, got {stated[:12]} - at `{where}`", fix=REBUILD)
     return binary
+
+
+def _shortened(text: str) -> str:
+    """Cut a cause that a file could make as long as itself."""
+    return text if len(text) <= _MOST_SAID else f"{text[:_MOST_SAID]} ..."
 
 
 def _graph(text: str, tensors: dict[str, np.ndarray], keys: dict[str, str]) -> Graph:

@@ -6,6 +6,7 @@ what makes the exact checks of the verifier and of the memory plan cheap.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,11 +29,42 @@ class Elements:
         """Give one more than the last address."""
         return self.start + sum(stride * (extent - 1) for stride, extent in self.axes) + 1
 
+    def mark(self, mask: Mask) -> None:
+        """Set the elements of this set in a mask over the whole buffer."""
+        if self._few:
+            self._strided(mask)[...] = True
+        else:
+            np.logical_or(mask, self._spread(len(mask)), out=mask)
+
     def of(self, mask: Mask) -> Mask:
-        """View the elements of this set in a mask over the whole buffer (writable; elements may repeat)."""
+        """Give what a mask over the whole buffer says of the elements of this set; some may repeat."""
+        return self._strided(mask) if self._few else mask[self._spread(len(mask))]
+
+    def steps(self, size: int) -> int:
+        """Count the elements of a buffer of `size` that `mark` or `of` goes through."""
+        return size if self._few else size * sum(extent.bit_length() for _, extent in self.axes)
+
+    @property
+    def _few(self) -> bool:
+        """Tell whether walking the progressions names no element very often; in a sum such as {0, 2, 4 ...} + {0, 3, 6 ...} it does."""
+        return len(self.axes) <= 16 and math.prod(extent for _, extent in self.axes) <= 8 * (self.stop - self.start) + 4096
+
+    def _strided(self, mask: Mask) -> Mask:
         strides = tuple(stride for stride, _ in self.axes)
         extents = tuple(extent for _, extent in self.axes)
         return np.ndarray(extents, np.bool_, buffer=mask, offset=self.start, strides=strides)
+
+    def _spread(self, size: int) -> Mask:
+        """Give a mask of this set: per progression, what is there so far is doubled until it is long enough."""
+        mask = np.zeros(size, np.bool_)
+        mask[self.start] = True
+        for stride, extent in self.axes:
+            count = 1
+            while count < extent:
+                more = min(count, extent - count)
+                mask[more * stride :] |= mask[: size - more * stride].copy()
+                count += more
+        return mask
 
 
 def bounds(view: View) -> tuple[int, int]:
@@ -84,16 +116,25 @@ def _without_gaps(axes: list[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
 
 def names_twice(view: View, size: int) -> bool:
     """Say whether some element of a buffer of `size` elements is named twice by the view (its index left out)."""
+    if steps_apart(view):
+        return False
+    mask = np.zeros(size, np.bool_)
+    elements(View(view.buffer, view.offset, view.shape, view.strides)).mark(mask)
+    return int(np.count_nonzero(mask)) < view.size
+
+
+def steps_apart(view: View) -> bool:
+    """Say whether each axis of a view steps over all that the axes of smaller strides reach, so that no element is named twice.
+
+    >>> steps_apart(View("x", 0, (3, 2), (2, 1))), steps_apart(View("x", 0, (3, 2), (1, 1)))
+    (True, False)
+    """
     reach = 0
     for stride, extent in sorted((abs(stride), extent) for stride, extent in zip(view.strides, view.shape, strict=True) if extent > 1):
         if stride <= reach:
-            break
+            return False
         reach += stride * (extent - 1)
-    else:
-        return False
-    mask = np.zeros(size, np.bool_)
-    elements(View(view.buffer, view.offset, view.shape, view.strides)).of(mask)[...] = True
-    return int(np.count_nonzero(mask)) < view.size
+    return True
 
 
 def overlap(one: View, other: View, size: int) -> bool:
@@ -102,5 +143,5 @@ def overlap(one: View, other: View, size: int) -> bool:
     if first.stop <= second.start or second.stop <= first.start:
         return False
     mask = np.zeros(size, np.bool_)
-    first.of(mask)[...] = True
+    first.mark(mask)
     return bool(second.of(mask).any())

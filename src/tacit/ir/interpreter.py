@@ -176,7 +176,7 @@ def index_limits(graph: Graph) -> dict[str, npt.NDArray[np.int64]]:
             size = graph.buffer(view.index.buffer).size
             limit = limits.setdefault(view.index.buffer, np.full(size, np.iinfo(np.int64).max))
             used = np.zeros(size, np.bool_)
-            elements(View(view.index.buffer, view.index.offset, view.shape, view.index.strides)).of(used)[...] = True
+            elements(View(view.index.buffer, view.index.offset, view.shape, view.index.strides)).mark(used)
             limit[used] = np.minimum(limit[used], view.index.limit)
     return limits
 

@@ -199,9 +199,9 @@ def _dirtied(graph: Graph, zeroed: list[Buffer]) -> set[str]:
         for view in reads(instruction):
             if view.buffer in written:
                 seen = np.zeros_like(written[view.buffer])
-                elements(view).of(seen)[...] = True
+                elements(view).mark(seen)
                 needed[view.buffer] |= seen & ~written[view.buffer]
         for operand, view in operands_of(instruction):
             if operand.written and view.buffer in written:
-                elements(view).of(written[view.buffer])[...] = True
+                elements(view).mark(written[view.buffer])
     return {name for name in written if bool((needed[name] & written[name]).any())}

@@ -11,19 +11,27 @@ from collections.abc import Iterator
 import numpy as np
 
 from tacit.ground.errors import GraphError, raise_all
-from tacit.ir.addresses import Mask, bounds, elements, names_twice, overlap
+from tacit.ir.addresses import Mask, bounds, elements, names_twice, overlap, steps_apart
 from tacit.ir.graph import Buffer, Graph, Index, Instruction, Matmul, Relu, View
 from tacit.ir.operations import Operand, operands_of, operation_of, role_counts
 
+MOST_AXES = 31  # of a view; with the axis of examples, what NumPy has room for
+MOST_ELEMENTS = 1 << 31  # of all inputs, scratch and outputs: 8 GiB
+MOST_MASKED = 1 << 28  # elements of buffers that are written in part: what is kept in mind of them takes a byte each
+MOST_STEPS = 1 << 32  # elements of masks gone through, seconds; a graph that people run needs a thousandth
+
 
 def verify(graph: Graph) -> None:
-    """Check every rule. Raises: GraphError that names all problems, by instruction number and view."""
+    """Check every rule. Raises: GraphError that names all problems, by instruction number and view.
+
+    Takes seconds and 256 MiB at most, however large the extents: a graph that would need more breaks a rule by that.
+    """
     problems = [*_buffer_problems(graph), *_weight_problems(graph)]
     known = {buffer.name: buffer for buffer in graph.buffers}
     written = _Written(graph)
     for number, instruction in enumerate(graph.instructions):
         where = f"instruction {number} ({operation_of(instruction).name} -> {instruction.out.buffer})"
-        found = list(_instruction_problems(instruction, known))
+        found = list(_instruction_problems(instruction, known, written))
         if found:
             written.assume(instruction.out.buffer)
         else:
@@ -50,8 +58,15 @@ def _buffer_problems(graph: Graph) -> Iterator[str]:
             yield f"{where}: expected extents of at least 1, got {list(buffer.shape)}"
         if buffer.zeroed and buffer.kind not in ("scratch", "output"):
             yield f"{where}: only scratch and outputs may be zeroed, this is of kind {buffer.kind}"
+    total = sum(buffer.size for buffer in graph.buffers if buffer.kind != "weight" and min(buffer.shape, default=1) > 0)
+    if total > MOST_ELEMENTS:
+        raise GraphError(f"expected inputs, scratch and outputs of at most {MOST_ELEMENTS} elements in all, got {_spelt(total)}")
     if not any(buffer.kind == "output" for buffer in graph.buffers):
         yield "the graph has no output"
+
+
+def _spelt(number: int) -> str:
+    return str(number) if number < 10**18 else "more than 10**18"
 
 
 def _weight_problems(graph: Graph) -> Iterator[str]:
@@ -70,7 +85,7 @@ def _weight_problems(graph: Graph) -> Iterator[str]:
             yield f"{where}: {int(np.count_nonzero(~np.isfinite(values)))} of {values.size} values are not finite"
 
 
-def _instruction_problems(instruction: Instruction, known: dict[str, Buffer]) -> Iterator[str]:
+def _instruction_problems(instruction: Instruction, known: dict[str, Buffer], written: _Written) -> Iterator[str]:
     """Find what is wrong with an instruction by itself."""
     sound = True
     for operand, view in operands_of(instruction):
@@ -83,11 +98,14 @@ def _instruction_problems(instruction: Instruction, known: dict[str, Buffer]) ->
         return
     out = instruction.out
     size = known[out.buffer].size
+    if not steps_apart(out):
+        written.spend(elements(out).steps(size), mask=size)
     if names_twice(out, size):
         yield f"out: names an element of `{out.buffer}` twice"
     for operand, view in operands_of(instruction):
         if operand.written or view.buffer != out.buffer or (isinstance(instruction, Relu) and view == out):
             continue
+        written.spend(elements(out).steps(size) + elements(view).steps(size), mask=size)
         if overlap(out, view, size):
             yield f"{operand.field}: reads elements of `{out.buffer}` that the same instruction writes"
 
@@ -103,6 +121,9 @@ def _view_problems(operand: Operand, view: View, known: dict[str, Buffer]) -> It
         yield f"expected float32 elements, `{view.buffer}` is {buffer.dtype}"
     if len(view.shape) != len(view.strides):
         yield f"has {len(view.shape)} extents but {len(view.strides)} strides"
+        return
+    if len(view.shape) > MOST_AXES:
+        yield f"expected at most {MOST_AXES} axes, got {len(view.shape)}"
         return
     if any(extent < 1 for extent in view.shape):
         yield f"expected extents of at least 1, got {list(view.shape)}"
@@ -165,10 +186,17 @@ class _Written:
         self._buffers = {buffer.name: buffer for buffer in graph.buffers if buffer.kind in ("scratch", "output")}
         self._masks: dict[str, Mask] = {}
         self._whole = {name for name, buffer in self._buffers.items() if buffer.zeroed}
+        self._steps = 0
 
     def assume(self, name: str) -> None:
         """Take a buffer as written, so that one mistake is reported once."""
         self._whole.add(name)
+
+    def spend(self, steps: int, *, mask: int = 0) -> None:
+        """Note that so many elements are gone through, in a mask of so many. Raises: GraphError for more than is sensible."""
+        self._steps += steps
+        if self._steps > MOST_STEPS or mask > MOST_MASKED:
+            raise GraphError("expected a graph that can be checked within seconds, got one that goes through too many elements")
 
     def problems(self, instruction: Instruction) -> Iterator[str]:
         """Find reads of elements that hold no value, then note what the instruction writes."""
@@ -177,33 +205,54 @@ class _Written:
                 continue
             if view.buffer in self._buffers and view.buffer not in self._whole:
                 lacking = self._lacking(view)
-                if lacking:
+                if lacking is not None:
                     verb = "accumulates onto" if operand.written else "reads"
-                    yield f"{operand.field}: {verb} elements of `{view.buffer}` that nothing wrote, the first at {lacking[0]}"
+                    yield f"{operand.field}: {verb} elements of `{view.buffer}` that nothing wrote, the first at {lacking}"
         out = instruction.out
         if out.buffer not in self._whole:
+            named, size = elements(out), self._buffers[out.buffer].size
+            if named.start == 0 and named.axes in (((1, size),), ()) and named.stop == size:
+                self._fill(out.buffer)
+                return
             mask = self._mask(out.buffer)
-            elements(out).of(mask)[...] = True
+            self.spend(named.steps(size))
+            named.mark(mask)
             if bool(mask.all()):
-                self._whole.add(out.buffer)
+                self._fill(out.buffer)
 
     def missing_outputs(self) -> Iterator[str]:
         """Find outputs that are not written as a whole."""
         for name, buffer in self._buffers.items():
             if buffer.kind == "output" and name not in self._whole:
-                lacking = np.flatnonzero(~self._mask(name))
-                yield f"output `{name}`: {lacking.size} of {buffer.size} elements are never written, the first at {lacking[0]}"
+                if name not in self._masks:
+                    yield f"output `{name}`: {buffer.size} of {buffer.size} elements are never written, the first at 0"
+                    continue
+                mask = self._mask(name)
+                lacking = buffer.size - int(np.count_nonzero(mask))
+                yield f"output `{name}`: {lacking} of {buffer.size} elements are never written, the first at {int(np.argmin(mask))}"
+
+    def _fill(self, name: str) -> None:
+        self._whole.add(name)
+        self._masks.pop(name, None)
 
     def _mask(self, name: str) -> Mask:
         if name not in self._masks:
-            self._masks[name] = np.zeros(self._buffers[name].size, np.bool_)
+            size = self._buffers[name].size
+            if size + sum(map(len, self._masks.values())) > MOST_MASKED:
+                raise GraphError(
+                    f"expected buffers of at most {MOST_MASKED} elements in all that are written in part, got more with `{name}`",
+                    fix="write each buffer by one instruction, or declare it as zeroed",
+                )
+            self._masks[name] = np.zeros(size, np.bool_)
         return self._masks[name]
 
-    def _lacking(self, view: View) -> list[int]:
-        """Give the first element of a view that holds no value, or nothing."""
+    def _lacking(self, view: View) -> int | None:
+        """Give the first element of a view that holds no value."""
         mask, named = self._mask(view.buffer), elements(view)
+        self.spend(named.steps(len(mask)))
         if bool(named.of(mask).all()):
-            return []
+            return None
         wanted = np.zeros_like(mask)
-        named.of(wanted)[...] = True
-        return [int(np.flatnonzero(wanted & ~mask)[0])]
+        named.mark(wanted)
+        np.greater(wanted, mask, out=wanted)
+        return int(np.argmax(wanted))
