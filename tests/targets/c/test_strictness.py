@@ -279,7 +279,9 @@ def test_no_kernel_is_dropped(isa: str, level: str, tmp_path: Path) -> None:
     """
     graph = words()
     write_c(graph, tmp_path, isa)
-    library = Library(compile_c(tmp_path, "net.so", level, "-shared", "-fPIC", *isa_named(isa).flags), graph)
+    compile_c(tmp_path, "net.o", level, "-c", "-fPIC", *isa_named(isa).flags)
+    # linked without the level: with -Ofast gcc adds code that flushes subnormal numbers in the whole process, these tests included
+    library = Library(compile_c(tmp_path, "net.so", "-shared", sources=("net.o",)), graph)
     tokens = np.random.default_rng(0).integers(0, 50, (1, 12, 8))
     np.testing.assert_allclose(library([tokens[0]])[0], Interpreter(graph)([tokens])[0][0], rtol=1e-4, atol=1e-4)
     compile_c(tmp_path, "net.s", level, "-S", *isa_named(isa).flags)
