@@ -290,9 +290,11 @@ def test_no_kernel_is_dropped(isa: str, level: str, tmp_path: Path) -> None:
     assert re.findall(r"(?:call|jmp)\tnet_(\d)\b", body) == ["0", "1"]
 
 
-@pytest.mark.parametrize("triple", [None, "cortex-m7"])
+@pytest.mark.parametrize("triple", [None, "cortex-m7", "cortex-m0"])
 def test_a_build_tells_its_stack(triple: str | None, tmp_path: Path) -> None:
     CTarget().write(source_of(words()), tmp_path, Options(triple=triple))
     told = json.loads((tmp_path / "machine.json").read_text())["stack"]
     assert told["bounded"] and 0 < told["greatest"] < told["call"]
-    assert f"Stack: {told['call']} bytes for a call, {told['greatest']} of them" in (tmp_path / "README.md").read_text()
+    readme = (tmp_path / "README.md").read_text()
+    assert f"Stack: {told['call']} bytes for a call, {told['greatest']} of them" in readme
+    assert ("that does branch" in readme) == (triple == "cortex-m0")

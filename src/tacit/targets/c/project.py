@@ -15,6 +15,8 @@ from tacit.targets.c.stack import Stack
 from tacit.targets.c.toolchain import LEVEL, SAME_BITS, Compiler, Machine
 from tacit.targets.target import Source
 
+_SOFT = """ But floats are computed by the compiler's own library on this machine,
+and that does branch: in an int8 program where floats come in and go out, else everywhere."""
 _TILES = """A program asks Linux once for the tiles of AMX, as `main.c` does, before it runs this.
 
 """
@@ -162,7 +164,7 @@ Arithmetic: {kind}. Made for: {made_for}. Weights: {self.generated.weight_bytes}
 
 Inputs are the numbers as they are stored (a byte of a picture is 0 to 255, as a float), row by row; outputs are scores. A NaN reads
 as 0. An integer input must be within its range: it picks rows of a table, and nothing checks it. No function allocates, calls a
-library, or takes a branch that depends on data.
+library, or takes a branch that depends on data.{_SOFT if self.machine is not None and self.machine.soft_floats else ""}
 
 | file | what it is |
 |---|---|

@@ -59,6 +59,11 @@ class Machine:
         return f"{self.triple} ({self.processor.partition('+')[0]})" if self.processor else self.triple
 
     @property
+    def soft_floats(self) -> bool:
+        """Tell whether it is for an ARM without a floating-point unit, or one that is not used."""
+        return self.architecture.startswith(("arm", "thumb")) and self.triple.endswith("eabi")
+
+    @property
     def freestanding(self) -> bool:
         """Tell whether there is no operating system."""
         return "freestanding" in self.triple
