@@ -22,7 +22,7 @@ import datasets
 import harness
 import int8
 import numpy as np
-from machines import PLACES, differing_bits, greatest_difference, outputs_at
+from machines import PLACES, compiler_of, differing_bits, greatest_difference, outputs_at
 
 from tacit.ir.graph import Graph
 from tacit.ir.integer import IntegerGraph
@@ -31,6 +31,9 @@ from tacit.ir.interpreter import evaluate
 from tacit.program import Program
 from tacit.quantisation.quantise import quantise
 from tacit.signature.base import Signature
+from tacit.targets.c.emit import emit_c
+from tacit.targets.c.isa import isa_named
+from tacit.targets.c.stack import compile_object
 from tacit.targets.target import TARGETS, Options, Source, identifier
 from tacit.targets.wasm.execution import Instance
 from tacit.targets.wasm.target import WasmTarget
@@ -39,6 +42,7 @@ sys.path.insert(0, str(harness.ROOT))
 from tests.targets.wasm.chromium import chromium, scores_in_page
 
 COUNT = 1000
+STACKS = ("x86-64 AVX-512 VNNI, gcc", "aarch64 NEON, zig, qemu", "Cortex-M7, zig, qemu")
 Arrays = Sequence[np.ndarray]
 #: The name of a machine, and what gives the outputs there.
 Way = tuple[str, Callable[[], list[np.ndarray]]]
@@ -105,6 +109,22 @@ def measured(name: str, graph: Graph | IntegerGraph, signature: Signature, array
             yield row
 
 
+def stacks(name: str, graph: Graph | IntegerGraph, signature: Signature) -> Iterator[tuple[str, int]]:
+    """Give the bytes of stack that a call takes, as compilers state it."""
+    source = Source(identifier(name), {"main": graph}, signature, "0" * 64)
+    for place in (place for place in PLACES if place.name in STACKS):
+        compiler, isa = compiler_of(place), isa_named(place.isa)
+        with tempfile.TemporaryDirectory() as folder:
+            for file, content in emit_c(source, isa).files.items():
+                (Path(folder) / file).write_bytes(content if isinstance(content, bytes) else content.encode())
+            flags = compiler.flags(isa, integer=source.integer, machine=place.machine)
+            output = Path(folder) / "object.o"
+            stack = compile_object(compiler, flags, name=source.name, folder=Path(folder), output=output, entries=[source.name])
+        if stack is None or not stack.bounded:
+            raise SystemExit(f"expected a bounded stack - at {name}, {place.name}")
+        yield f"{name} {'int8' if source.integer else 'float32'} {place.name.removesuffix(', qemu')}", stack.call
+
+
 def examples(subject: Program, count: int) -> list[np.ndarray]:
     """Give `count` examples of a program: of the test split first."""
     splits = [subject.examples.split(split).inputs for split in ("test", "validation", "train")]
@@ -126,6 +146,7 @@ def main() -> None:
     options = parser.parse_args()
     folder = (options.programs or options.cache / "int8").resolve()
     rows: list[dict[str, object]] = []
+    stack: dict[str, int] = {}
     for name in options.cases or int8.PROGRAMS:
         binary, subject = int8.program(name, folder, options.cache.resolve())
         graph = binary.graphs["main"]
@@ -133,6 +154,7 @@ def main() -> None:
         integer = quantise(graph, subject.examples.split("train").inputs)
         for each, arrays in ((integer, some), (graph, [array[:100] for array in some])):
             rows += measured(name, each, binary.signature, arrays, digest=binary.digest)
+            stack |= stacks(name, each, binary.signature)
     if options.count != COUNT:
         return
     of_integers = [row for row in rows if row["arithmetic"] == "int8"]
@@ -143,9 +165,14 @@ def main() -> None:
             "int8: examples with other bits than NumPy": {row["key"]: row["examples with other bits"] for row in of_integers},
             "int8: machines and compilers": len({row["machine"] for row in of_integers}),
             "float32: greatest relative difference": {row["key"]: row["greatest relative difference"] for row in of_floats},
+            "stack of a call, bytes": stack,
         },
         command=harness.command_line(),
-        target={"int8: examples with other bits than NumPy": "max <= 0", "float32: greatest relative difference": "max <= 1e-05"},
+        target={
+            "int8: examples with other bits than NumPy": "max <= 0",
+            "float32: greatest relative difference": "max <= 1e-05",
+            "stack of a call, bytes": "max <= 16384",
+        },
         notes=[f"int8: {options.count} examples of each program; float32: 100", emulator()],
         runs=rows,
     )
