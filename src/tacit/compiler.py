@@ -8,7 +8,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from functools import cache
 from pathlib import Path
@@ -41,6 +41,7 @@ from tacit.search.recipe import Recipe, recipe_for
 from tacit.search.running import Stop
 from tacit.search.schedule import Plan
 from tacit.search.search import CHECKPOINT, DECISION, TRIALS, Examined, Found, Search
+from tacit.search.trained import Trained, save_trained
 from tacit.search.training import Task
 from tacit.signature.base import ArraySpec
 from tacit.skeletons.choices import Choice
@@ -116,7 +117,9 @@ def compile(
         seconds = None if plan is not None else meter
         if found.training.task is task:  # a trial, saved when choosing was interrupted, has not seen validation
             refit, learnt = False, train
-        return _shipped(program, found, learnt, refit=refit, seed=seed, device=place, meter=seconds)
+        binary = _shipped(program, found, learnt, refit=refit, seed=seed, device=place, meter=seconds)
+        _keep(program, binary, found, learnt)
+        return binary
 
 
 def refits(program: Program, recipe: Recipe) -> bool:
@@ -218,6 +221,24 @@ def _shipped(
     return Binary({"main": lowered.graph}, program.signature, evidence=json.loads(json.dumps(evidence)))
 
 
+def _keep(program: Program, binary: Binary, found: Found, learnt: Examples) -> None:
+    """Keep the weights in the form in which they are trained in the program directory; without one there is nowhere to."""
+    if program.directory is None:
+        return
+    values = {
+        "ids": learnt.ids.tolist(),
+        "skeleton": _skeleton_name(program),
+        "settings": found.settings,
+        "recipe": asdict(found.recipe),
+        "seed": binary.evidence["run"]["seed"],
+        "labels": program.examples.labels_digest,
+        "commit": binary.evidence["labels"]["commit"],
+    }
+    trained = Trained(binary.digest, found.training.weights(), {}, values)
+    with suppress(TacitError):  # a cache: a full disk must not cost the binary
+        save_trained(program.directory, trained)
+
+
 def _difference(network: nn.Module, graph: Graph, examples: Examples, *, count: int = 64) -> float:
     """Give the greatest difference between the interpreter and PyTorch in float32, relative to the greatest score."""
     arrays = [array[:count] for array in examples.inputs]
@@ -256,16 +277,11 @@ def _configuration(program: Program, seed: int, plan: Plan | None) -> dict[str, 
     def plain(value: Any) -> Any:
         return {"choice": list(value.values)} if isinstance(value, Choice) else value
 
-    skeleton = (
-        program.skeleton
-        if isinstance(program.skeleton, str | None)
-        else getattr(program.skeleton, "__name__", type(program.skeleton).__name__)
-    )
     budget = asdict(program.budget if plan is None else replace(program.budget, minutes=None, steps=None))
     return {
         "labels": program.examples.labels_digest,
         "signature": program.signature.to_json(),
-        "skeleton": skeleton,
+        "skeleton": _skeleton_name(program),
         "settings": {name: plain(value) for name, value in program.settings.items()},
         "recipe": {name: plain(value) for name, value in program.recipe.items()},
         "goals": [asdict(goal) for goal in program.goals],
@@ -273,6 +289,12 @@ def _configuration(program: Program, seed: int, plan: Plan | None) -> dict[str, 
         "plan": plan,
         "seed": seed,
     }
+
+
+def _skeleton_name(program: Program) -> str | None:
+    if isinstance(program.skeleton, str | None):
+        return program.skeleton
+    return str(getattr(program.skeleton, "__name__", type(program.skeleton).__name__))
 
 
 def _clear(folder: Path) -> None:

@@ -32,12 +32,13 @@ FLOORS: dict[str, float] = {
     "tacit.quantisation": 5,
     "tacit.evidence": 5.5,
     "tacit.building": 5.5,
+    "tacit.attribution": 5.5,
     "tacit.compiler": 6,
     "tacit.builder": 6,
     "tacit.resize": 6,
     "tacit.meld": 6,
+    "tacit.history": 6.5,  # git and remotes; the instruments ask it who wrote a label, and when
     "tacit.instruments": 7,
-    "tacit.history": 7,
     "tacit.registry": 7,
     "tacit": 7.5,  # the root: a table of contents, reached by name and only on use
     "tacit.cli": 8,
@@ -53,10 +54,14 @@ PACKAGES: dict[str, tuple[str, ...] | None] = {
     "typer": ("tacit.cli",),
     "click": ("tacit.cli",),
     "rich": ("tacit.cli",),
-    "torch": ("tacit.skeletons", "tacit.lowering", "tacit.search", "tacit.quantisation", "tacit.evidence", "tacit.compiler"),
+    "torch": (
+        *("tacit.skeletons", "tacit.lowering", "tacit.search", "tacit.quantisation", "tacit.attribution"),
+        *("tacit.evidence", "tacit.compiler"),
+    ),
     "pyarrow": ("tacit.examples.table_parquet",),
     "onnx": ("tacit.targets.onnx",),
     "onnxruntime": ("tacit.targets.onnx",),
+    "fsspec": ("tacit.history",),
     "wasmtime": ("tacit.targets.wasm.execution",),
 }
 

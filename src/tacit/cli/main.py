@@ -33,6 +33,9 @@ COMMANDS: dict[str, Callable[..., int]] = {
     "check": check.command,
 }
 
+#: Name of a group of commands -> its commands, `tacit GROUP COMMAND`, and a line of help.
+GROUPS: dict[str, tuple[str, dict[str, Callable[..., int]]]] = {}
+
 INTERRUPTED = 130
 #: The base of all errors of usage, whichever library of commands typer stands on.
 _UsageError: type[Exception] = typer.BadParameter.__mro__[1]
@@ -76,6 +79,12 @@ def _guarded(function: Callable[..., int]) -> Callable[..., int]:
 for _name, _function in COMMANDS.items():
     app.command(_name)(_guarded(_function))
 
+for _name, (_help, _commands) in GROUPS.items():
+    _group = typer.Typer(help=_help, rich_markup_mode=None, pretty_exceptions_enable=False)
+    for _verb, _function in _commands.items():
+        _group.command(_verb)(_guarded(_function))
+    app.add_typer(_group, name=_name, no_args_is_help=True)
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and give its exit code; a mistake of the caller becomes a message, never a traceback."""
@@ -89,7 +98,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(given: list[str]) -> int:
     as_json = "--json" in given
-    usage = f"tacit {given[0]} --help" if given[0] in COMMANDS else "tacit --help"
+    usage = f"tacit {given[0]} --help" if given[0] in COMMANDS or given[0] in GROUPS else "tacit --help"
     try:
         _refuse_unknown(given)
         code = app(given, prog_name="tacit", standalone_mode=False)
@@ -104,8 +113,13 @@ def _run(given: list[str]) -> int:
 
 def _refuse_unknown(given: Sequence[str]) -> None:
     """Raise an error that suggests the nearest command."""
-    if given and not given[0].startswith("-") and given[0] not in COMMANDS:
-        raise UnknownName(f"expected a command, got `{given[0]}`", fix=did_you_mean(given[0], list(COMMANDS)))
+    if not given or given[0].startswith("-") or given[0] in COMMANDS:
+        return
+    if given[0] not in GROUPS:
+        raise UnknownName(f"expected a command, got `{given[0]}`", fix=did_you_mean(given[0], [*COMMANDS, *GROUPS]))
+    known = GROUPS[given[0]][1]
+    if given[1:] and not given[1].startswith("-") and given[1] not in known:
+        raise UnknownName(f"expected a command of `tacit {given[0]}`, got `{given[1]}`", fix=did_you_mean(given[1], list(known)))
 
 
 def _explain(error: Exception, usage: str) -> TacitError:
