@@ -14,6 +14,7 @@ import numpy as np
 from tacit.ground.errors import InputError
 from tacit.signature.base import ArraySpec, InputType
 from tacit.signature.checks import check_whole, what_came
+from tacit.signature.plots import waveform
 from tacit.signature.resample import margin, resample
 from tacit.signature.wav import Wav, open_wav
 
@@ -91,6 +92,10 @@ class Audio(InputType):
         peaks = [float(part.max()) for part in np.array_split(sound, min(32, self.samples))]
         line = "".join(_BLOCKS[min(8, int(np.ceil(peak * 8)))] for peak in peaks)
         return f"sound {self.samples / self.rate:g} s, peak {float(sound.max()):.2f}, loudness [{line}]"
+
+    def picture(self, arrays: Sequence[np.ndarray]) -> np.ndarray:
+        """Draw the loudness over time."""
+        return waveform(arrays[0], full=32768.0)
 
     def _from_wav(self, file: BinaryIO, where: str) -> tuple[np.ndarray, ...]:
         wav = open_wav(file, where)

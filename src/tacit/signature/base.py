@@ -114,6 +114,10 @@ class InputType(Type):
     def show(self, arrays: Sequence[np.ndarray]) -> str:
         """Describe a value in one line of text for a terminal."""
 
+    def picture(self, arrays: Sequence[np.ndarray]) -> np.ndarray | None:
+        """Draw a value as uint8[row, column, 3] of any size; None for a type that is better shown as words."""
+        return None
+
     def read_all(self, values: Sequence[Any], *, names: Sequence[str] | None = None) -> tuple[np.ndarray, ...]:
         """Read many values into arrays with a leading axis `example`.
 
@@ -255,6 +259,20 @@ class Product(InputType):
     def show(self, arrays: Sequence[np.ndarray]) -> str:
         """Show every part."""
         return "; ".join(part.show(own) for part, own in zip(self.parts, self.divide(arrays), strict=True))
+
+    def picture(self, arrays: Sequence[np.ndarray]) -> np.ndarray | None:
+        """Draw the parts that have a picture side by side."""
+        drawn = [part.picture(own) for part, own in zip(self.parts, self.divide(arrays), strict=True)]
+        pictures = [picture for picture in drawn if picture is not None]
+        if not pictures:
+            return None
+        tallest = max(len(picture) for picture in pictures)
+        equal = []
+        for picture in pictures:
+            factor = max(1, tallest // len(picture))
+            larger = picture.repeat(factor, axis=0).repeat(factor, axis=1)
+            equal.append(np.pad(larger, ((0, tallest - len(larger)), (0, 2), (0, 0)), constant_values=255))
+        return np.concatenate(equal, axis=1)
 
     def divide(self, arrays: Sequence[Any]) -> tuple[tuple[Any, ...], ...]:
         """Share a flat sequence of arrays out among the parts."""

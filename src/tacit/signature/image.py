@@ -110,6 +110,11 @@ class Image(InputType):
         shades = "".join(_SHADES[min(9, int(part / 25.6))] for part in parts)
         return f"picture {self.height} x {self.width}, brightness 0-255: {int(grey.min())} to {int(grey.max())}, left to right [{shades}]"
 
+    def picture(self, arrays: Sequence[np.ndarray]) -> np.ndarray:
+        """Give the picture itself, grey as three equal channels."""
+        pixels = np.asarray(arrays[0], np.uint8)
+        return pixels if self.channels == 3 else np.repeat(pixels, 3, axis=2)
+
     def _decode(self, file: Path | io.BytesIO, where: str) -> Pillow.Image:
         if (file.stat().st_size if isinstance(file, Path) else file.getbuffer().nbytes) == 0:
             raise InputError(f"expected a picture, got an empty file - at {where}")

@@ -15,6 +15,7 @@ from tacit.ground.errors import InputError, raise_all
 from tacit.signature.base import ArraySpec, InputType
 from tacit.signature.cells import number_of
 from tacit.signature.checks import check_one_of, check_whole, what_came
+from tacit.signature.plots import curves
 
 _MOST_BYTES = 256 * 2**20
 _FITS = ("exact", "last")
@@ -79,6 +80,10 @@ class Series(InputType):
         spread = float(np.ptp(means)) or 1.0
         line = "".join(_BLOCKS[int((mean - means.min()) / spread * 7.999)] for mean in means)
         return f"series {self.channels} x {self.steps}, {values.min():.4g} to {values.max():.4g}, first channel {line}"
+
+    def picture(self, arrays: Sequence[np.ndarray]) -> np.ndarray:
+        """Draw the channels as lines over time."""
+        return curves(arrays[0])
 
     def _fitted(self, array: np.ndarray) -> np.ndarray:
         wanted = f"float32[channel={self.channels}, time={self.steps}]"
