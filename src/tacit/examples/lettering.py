@@ -30,7 +30,7 @@ class Lettering:
     @property
     def fonts(self) -> tuple[Font, ...]:
         """The fonts in the order in which a letter is looked for."""
-        return (ImageFont.load_default(self.size),) if self.own else _fonts(self.size)
+        return _fonts(self.size)[: 1 if self.own else None]
 
     @property
     def height(self) -> int:
@@ -132,8 +132,8 @@ def _drawable(letter: str, fonts: tuple[Font, ...]) -> tuple[str, Font]:
     for font in fonts:
         if _has(font, letter):
             return letter, font
-    plain = _PLAIN.get(letter) or "".join(part for part in unicodedata.normalize("NFKD", letter) if part.isascii())
-    if plain:
+    plain = _PLAIN.get(letter) or "".join(part for part in unicodedata.normalize("NFKD", letter) if not unicodedata.combining(part))
+    if plain.isascii() and plain:
         return plain, fonts[0]
     code = ord(letter)
     return (f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:06x}"), fonts[0]

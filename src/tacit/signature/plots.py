@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from PIL import Image as Pillow
-from PIL import ImageDraw
 
 WIDTH, HEIGHT = 240, 160
 _SMOOTH = 2  # drawn so many times larger and then shrunk, which smooths the lines
@@ -41,19 +39,20 @@ def curves(values: np.ndarray) -> np.ndarray:
     least, most = float(shown.min()), float(shown.max())
     spread = most - least or 1.0
     width, height = WIDTH * _SMOOTH, HEIGHT * _SMOOTH
-    canvas = Pillow.new("RGB", (width, height), _PAPER)
-    pen = ImageDraw.Draw(canvas)
     margin = 6 * _SMOOTH
+    picture = np.full((height, width, 3), _PAPER, np.uint8)
 
-    def row(value: float) -> float:
-        return height - margin - (value - least) / spread * (height - 2 * margin)
+    def rows(values: np.ndarray) -> np.ndarray:
+        return np.rint(height - margin - (values - least) / spread * (height - 2 * margin)).astype(int)
 
     if least <= 0.0 <= most:
-        pen.line([(0, row(0.0)), (width, row(0.0))], fill=_RULE, width=_SMOOTH)
-    columns = np.linspace(0, width - 1, shown.shape[1]) if shown.shape[1] > 1 else np.array([0, width - 1])
+        zero = int(rows(np.zeros(1))[0])
+        picture[zero : zero + _SMOOTH] = _RULE
+    columns = np.linspace(0, shown.shape[1] - 1, width + 1)
     for channel in range(len(shown) - 1, -1, -1):  # the first one stands on top
-        line = shown[channel] if shown.shape[1] > 1 else np.repeat(shown[channel], 2)
-        pen.line(
-            [(float(at), row(float(value))) for at, value in zip(columns, line, strict=True)], fill=COLOURS[channel], width=2 * _SMOOTH
-        )
-    return np.asarray(canvas.resize((WIDTH, HEIGHT), Pillow.Resampling.BOX), np.uint8)
+        line = rows(np.interp(columns, np.arange(shown.shape[1]), shown[channel]))
+        for column in range(width):
+            high, low = sorted((int(line[column]), int(line[column + 1])))
+            picture[max(0, high - _SMOOTH // 2) : low + _SMOOTH, column] = COLOURS[channel]
+    parts = picture.reshape(HEIGHT, _SMOOTH, WIDTH, _SMOOTH, 3).astype(np.float32)
+    return np.asarray(np.rint(parts.mean(axis=(1, 3))), np.uint8)

@@ -85,7 +85,7 @@ def test_sections_have_titles_of_their_own():
 
 def test_letters_that_no_font_has_are_written_out():
     lettering = Lettering(12, own=True)
-    assert "".join(part for part, _ in lettering.runs("naïve → 猫\tﬁt")) == "naive -> \\u732b fit"
+    assert "".join(part for part, _ in lettering.runs("naïve → 猫\tｆｉt½")) == "naive -> \\u732b fit\\u00bd"
     assert lettering.width("猫") == lettering.width("\\u732b")
 
 
