@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,28 @@ def read_program(directory: Path, *, overrides: Mapping[str, str] | None = None,
         budget=Budget(**_whole(document.get("budget", {}))),
         directory=directory,
     )
+
+
+@dataclass(frozen=True)
+class Outline:
+    """What `tacit.toml` says without a look at the examples."""
+
+    name: str
+    signature: Signature
+    rule: SplitRule
+
+
+def read_outline(directory: Path) -> Outline:
+    """Read name, signature and rule of the splits of a program directory, no labels and no inputs. Raises: ConfigError."""
+    directory = Path(directory)
+    document, lines = _read_toml(directory)
+    problems = faults(document, lines.where)
+    signature = _signature(document, lines, problems)
+    raise_all(problems, heading=f"expected settings that are understood - at `{directory / TOML}`", error=ConfigError, most=100)
+    if signature is None:
+        raise ConfigError(f"expected an input and an output type - at `{directory / TOML}`")
+    name = document.get("program", {}).get("name", program_name(directory))
+    return Outline(name, signature, _rule(document.get("split", {})))
 
 
 def program_name(directory: Path) -> str:

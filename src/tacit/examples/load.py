@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
@@ -47,7 +47,7 @@ def load_examples(directory: Path, signature: Signature, *, rule: SplitRule = _U
         signature,
         np.array([record.id for record in records]),
         load_inputs(directory, signature.input, records, reporter=reporter),
-        _targets(signature.output, records),
+        targets_of(signature.output, records),
         splits,
         groups,
         labels_digest(records, splits),
@@ -77,6 +77,24 @@ def load_inputs(
     return arrays
 
 
+def load_readable(
+    directory: Path, type_: InputType, records: Sequence[Record], *, reporter: Reporter | None = None
+) -> tuple[tuple[np.ndarray, ...], dict[str, str]]:
+    """Give the inputs that can be read as arrays [example, ...], zeros in place of the others, and for those id -> what is wrong.
+
+    Unlike `load_inputs` it never stops at an example: a medium that is missing, damaged or of another type is only named.
+    """
+    key = cache_key(type_, [record.id for record in records], pack_names(directory))
+    cached = load_cached(directory, key, type_, len(records))
+    if cached is not None:
+        return cached, {}
+    loader = _Loader(directory, type_, records, reporter or Reporter())
+    loader.fill(strict=False)
+    if not loader.unread:
+        save_cached(directory, key, loader.arrays)
+    return loader.arrays, loader.unread
+
+
 class _Loader:
     """Fills arrays [example, ...] row by row and gathers what is wrong on the way."""
 
@@ -84,31 +102,39 @@ class _Loader:
         self.directory, self.type, self.records, self.reporter = directory, type_, records, reporter
         self.rows = {record.id: row for row, record in enumerate(records)}
         self.arrays = tuple(np.zeros((len(records), *spec.shape), spec.dtype) for spec in type_.arrays)
-        self.problems: list[str] = []
+        self.unread: dict[str, str] = {}  # id -> what is wrong
         self.done = 0
         self.start = time.monotonic()
 
     def load(self) -> tuple[np.ndarray, ...]:
         """Read texts and rows from the records, everything else from the media. Raises: InputError."""
+        self.fill(strict=True)
+        problems = [f"{name}: {problem}" for name, problem in self.unread.items()]
+        raise_all(problems, heading=f"expected inputs of the type {self.type!r} - at `{self.directory}`", most=100)
+        return self.arrays
+
+    def fill(self, *, strict: bool) -> None:
+        """Read everything; `strict` raises InputError for media that are missing or are not what their id says."""
         for row, record in enumerate(self.records):
             if record.input is not None:
                 self._put(row, self._read(record.id, record.input))
         wanted = [record.id for record in self.records if record.input is None]
         if wanted:
-            self._load_media(wanted)
-        raise_all(self.problems, heading=f"expected inputs of the type {self.type!r} - at `{self.directory}`", most=100)
-        return self.arrays
+            self._load_media(wanted, strict=strict)
 
-    def _load_media(self, wanted: Sequence[str]) -> None:
+    def _load_media(self, wanted: Sequence[str], *, strict: bool) -> None:
         media = MediaReader(self.directory)
         missing = [name for name in wanted if name not in media]
-        fix = "copy the folder `media` from where the program was made (it is not in git)"
-        raise_all(missing, heading=f"expected the media of all examples, some are missing - at `{self.directory / MEDIA}`", fix=fix)
-        stream = media.read_many(wanted)
+        if strict:
+            fix = "copy the folder `media` from where the program was made (it is not in git)"
+            raise_all(missing, heading=f"expected the media of all examples, some are missing - at `{self.directory / MEDIA}`", fix=fix)
+        self.unread |= dict.fromkeys(missing, f"the medium is missing from `{MEDIA}`")
+        there = wanted if not missing else [name for name in wanted if name not in self.unread]
+        stream = media.read_many(there) if strict else self._each(media, there)
         with ThreadPoolExecutor(max_workers=4) as pool:
             while window := list(islice(stream, _WINDOW)):
                 rows = [self.rows[name] for name, _ in window]
-                values: list[Any] = [_array(content) if media.suffix(name) == "npy" else content for name, content in window]
+                values: list[Any] = [self._array(name, content) if media.suffix(name) == "npy" else content for name, content in window]
                 if not self._put_all(rows, values):
                     names = [name for name, _ in window]
                     for row, arrays in zip(rows, pool.map(self._read, names, values), strict=True):
@@ -117,6 +143,20 @@ class _Loader:
                 share = self.done / len(wanted)
                 left = (time.monotonic() - self.start) * (1 - share) / share
                 self.reporter.progress(share, left, f"{self.done:,} of {len(wanted):,} decoded")
+
+    def _each(self, media: MediaReader, names: Sequence[str]) -> Iterator[tuple[str, bytes]]:
+        """Read media one by one once a pack turns out to be damaged, so that one bad entry costs no other."""
+        left = dict.fromkeys(names)
+        try:
+            for name, content in media.read_many(names):
+                del left[name]
+                yield name, content
+        except InputError:
+            for name in left:
+                try:
+                    yield name, media.read(name)
+                except InputError as error:
+                    self.unread[name] = error.message
 
     def _put_all(self, rows: Sequence[int], values: Sequence[Any]) -> bool:
         """Put arrays that all have the very shape of the type at once; False when they have not."""
@@ -137,11 +177,20 @@ class _Loader:
         self.arrays[0][rows] = stack
         return True
 
+    def _array(self, name: str, content: bytes) -> np.ndarray | None:
+        try:
+            return _array(content)
+        except (ValueError, EOFError) as error:
+            self.unread[name] = f"expected an array as `.npy`, got a damaged one ({error})"
+            return None
+
     def _read(self, name: str, value: Any) -> tuple[np.ndarray, ...] | None:
+        if name in self.unread:
+            return None
         try:
             return self.type.read(value)
         except InputError as error:
-            self.problems.append(f"{name}: {error.message}")
+            self.unread[name] = error.message
             return None
 
     def _put(self, row: int, arrays: tuple[np.ndarray, ...] | None) -> None:
@@ -195,7 +244,8 @@ def _encode(output: OutputType, label: Any) -> np.ndarray:
     return output.encode(label)
 
 
-def _targets(output: OutputType, records: Sequence[Record]) -> np.ndarray:
+def targets_of(output: OutputType, records: Sequence[Record]) -> np.ndarray:
+    """Encode the labels of records: [example, ...] as `output.target` says. Raises: InputError."""
     spec = output.target
     targets = np.zeros((len(records), *spec.shape), spec.dtype)
     seen: dict[Any, np.ndarray] = {}
