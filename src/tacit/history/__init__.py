@@ -1,0 +1,1 @@
+"""The history of labels: git and remotes."""
