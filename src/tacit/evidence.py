@@ -49,9 +49,11 @@ def costs_of(graph: Graph) -> dict[str, int]:
 
 
 def labels_of(program: Program) -> dict[str, Any]:
-    """Name the version of the labels: their digest, the commit that holds them, and how many there are."""
-    counts = {split: int((program.examples.splits == split).sum()) for split in SPLITS}
-    return {"digest": program.examples.labels_digest, "commit": commit_of(program.directory), "counts": counts}
+    """Name the version of the labels: their digest, the commit that holds them, how many there are, and how many are in dispute."""
+    examples = program.examples
+    counts = {split: int((examples.splits == split).sum()) for split in SPLITS}
+    disputes = {"disputes": examples.disputes, "left_out": examples.left_out}
+    return {"digest": examples.labels_digest, "commit": commit_of(program.directory), "counts": counts, **disputes}
 
 
 def commit_of(directory: Path | None) -> str | None:

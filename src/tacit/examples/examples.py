@@ -6,7 +6,7 @@ The store on disk is `tacit.examples.store`; reading what a person has is `tacit
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -22,7 +22,8 @@ class Examples:
     ids: str[example], the hash of each input. inputs: one array per `signature.input.arrays`, dtype as stored there,
     shape [example, *shape]. targets: [example, *target.shape], as `signature.output.encode` gives them.
     splits: str[example], one of train, validation, test. groups: str[example] or None.
-    labels_digest: hash over ids, labels and splits; the name of this version of the source code.
+    labels_digest: hash over ids, labels and splits; the name of this version of the source code. disputes: how many examples of
+    the program people label differently; left_out: how many of these have no label that most give, and so are not among the others.
     """
 
     signature: Signature
@@ -32,6 +33,8 @@ class Examples:
     splits: np.ndarray
     groups: np.ndarray | None = None
     labels_digest: str = ""
+    disputes: int = 0
+    left_out: int = 0
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -41,7 +44,7 @@ class Examples:
         rows = np.asarray(rows)
         groups = None if self.groups is None else self.groups[rows]
         inputs = tuple(array[rows] for array in self.inputs)
-        return Examples(self.signature, self.ids[rows], inputs, self.targets[rows], self.splits[rows], groups, self.labels_digest)
+        return replace(self, ids=self.ids[rows], inputs=inputs, targets=self.targets[rows], splits=self.splits[rows], groups=groups)
 
     def split(self, name: str) -> Examples:
         """Give the examples of one split: train, validation or test."""

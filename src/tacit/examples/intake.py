@@ -18,9 +18,10 @@ from tacit.examples.infer import Inferred, infer_arrays, infer_images, infer_out
 from tacit.examples.labels import Settled, settle
 from tacit.examples.media import MediaWriter
 from tacit.examples.probe import ImageFacts, SoundFacts, Unsound, probe_image, probe_sound
+from tacit.examples.records import Record, input_id
 from tacit.examples.splits import SplitRule, choose_rule, straddling
-from tacit.examples.store import Record, input_id, write_labels
 from tacit.examples.tree import printable
+from tacit.examples.writing import write_labels
 from tacit.ground.digests import sha256
 from tacit.ground.errors import InputError, raise_all
 from tacit.ground.progress import Reporter

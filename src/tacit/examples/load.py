@@ -17,8 +17,9 @@ from tacit.examples.cache import cache_key, load_cached, save_cached
 from tacit.examples.examples import Examples
 from tacit.examples.intake import split_of
 from tacit.examples.media import MEDIA, MediaReader, pack_names
+from tacit.examples.records import Record
 from tacit.examples.splits import SplitRule
-from tacit.examples.store import Record, read_labels
+from tacit.examples.store import read_store
 from tacit.ground.digests import canonical_json, sha256
 from tacit.ground.errors import InputError, raise_all
 from tacit.ground.progress import Reporter
@@ -33,14 +34,17 @@ _WINDOW = 2048  # media that are held in memory before they are decoded
 
 
 def load_examples(directory: Path, signature: Signature, *, rule: SplitRule = _USUAL, reporter: Reporter | None = None) -> Examples:
-    """Read labels and inputs of a program directory, sorted by id.
+    """Read labels and inputs of a program directory, sorted by id; what is in dispute without a majority is left out, and said.
 
     Raises: InputError naming every unsound label with its file and line, every medium that is missing, every input that
     does not fit the signature.
     """
     reporter = reporter or Reporter()
     reporter.phase("loading")
-    records = read_labels(directory, check=_label_check(signature.output))
+    store = read_store(directory, check=label_check(signature.output))
+    records = store.records
+    if store.disputes:
+        reporter.note(dispute_note(len(store.disputes), len(store.undecided)))
     splits = np.array([split_of(record, rule) for record in records], dtype="U10")
     groups = np.array([record.group or "" for record in records]) if any(record.group for record in records) else None
     return Examples(
@@ -51,7 +55,21 @@ def load_examples(directory: Path, signature: Signature, *, rule: SplitRule = _U
         splits,
         groups,
         labels_digest(records, splits),
+        len(store.disputes),
+        len(store.undecided),
     )
+
+
+def dispute_note(disputes: int, left_out: int) -> str:
+    """Say how many examples are in dispute and what becomes of them.
+
+    >>> dispute_note(3, 1)
+    '3 examples in dispute: 2 take the label of the most, 1 without a majority left out; resolve with `tacit labels set ID LABEL`'
+    """
+    parts = [f"{disputes - left_out:,} take the label of the most" if disputes > left_out else ""]
+    parts.append(f"{left_out:,} without a majority left out" if left_out else "")
+    counted = f"{disputes:,} example{'s' if disputes != 1 else ''} in dispute"
+    return f"{counted}: {', '.join(filter(None, parts))}; resolve with `tacit labels set ID LABEL`"
 
 
 def labels_digest(records: Sequence[Record], splits: Sequence[str] | np.ndarray) -> str:
@@ -217,7 +235,7 @@ def _npy_header(header: bytes) -> tuple[np.dtype[Any], tuple[int, ...]]:
     return _headers[header]
 
 
-def _label_check(output: OutputType) -> Any:
+def label_check(output: OutputType) -> Any:
     """Make the function that says what is wrong with a label; it remembers those it has seen."""
     seen: dict[str, str | None] = {}
 

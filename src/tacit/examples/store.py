@@ -5,206 +5,221 @@ two edits of neighbouring lines as a conflict, of lines with an unchanged one be
 folder, so two branches that both add examples touch different files; a relabel is an edit in place. Who and when are git's
 own knowledge and stay off the line.
 
-A record is ``{"id": ..., "label": ...}`` and, only where there is one, ``"split"`` (given by the person), ``"group"``,
-``"copy"`` (the second, third ... row of a table with equal contents) and ``"input"`` (text and rows; media stand in `media/`).
+Several people may label one example: each record that names an id is an *opinion*, and its source is the folder below `labels/`
+that it stands in, an import or ``by/<annotator>``. Where opinions differ the example is *in dispute*: the strict plurality is its
+label, and on a tie it has none until a person decides.
 """
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+import gc
+from array import array
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from operator import attrgetter, lt
 from pathlib import Path
 from typing import Any
 
-from tacit.examples.examples import SPLITS
-from tacit.ground.digests import ID_LENGTH, canonical_json, example_id
+from tacit.examples.label_files import ANNOTATORS, LABELS, LabelFile, Lines, label_files, read_lines
+from tacit.examples.records import Record, input_id, label_key
+from tacit.examples.writing import write_labels
 from tacit.ground.errors import raise_all
-from tacit.ground.files import write_atomic
-from tacit.ground.tables import did_you_mean
 
-LABELS = "labels"
-SHARD_BYTES = 400_000  # a shard stays well below the 1 MB that a review on GitHub shows
-KEYS = ("id", "label", "split", "group", "copy", "input")
-_ID = re.compile(rf"[0-9a-f]{{{ID_LENGTH}}}")
-_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
-_MERGE_MARKERS = ("<<<<<<<", "=======", ">>>>>>>", "|||||||")
+__all__ = ["LABELS", "Record", "Store", "in_force", "input_id", "read_labels", "read_store", "write_labels"]
+
+_id = attrgetter("id")
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
-    """One example as it stands in the store; `input` is None when it stands in `media/`."""
+@dataclass(frozen=True)
+class Store:
+    """Every label of a program directory.
 
-    id: str
-    label: Any
-    split: str | None = None
-    group: str | None = None
-    copy: int = 1
-    input: Any = None
-
-    @property
-    def key(self) -> str:
-        """What decides the split by content: the hash of the input, the same for every copy of a row."""
-        return self.id if self.copy == 1 else input_id(self.input)
-
-    def line(self) -> str:
-        """Give the line of text of this record, without the line end.
-
-        >>> Record("0" * 24, "cat").line()
-        '{"id": "000000000000000000000000", "label": "cat"}'
-        """
-        fields: dict[str, Any] = {"id": self.id, "label": self.label}
-        if self.split is not None:
-            fields["split"] = self.split
-        if self.group is not None:
-            fields["group"] = self.group
-        if self.copy != 1:
-            fields["copy"] = self.copy
-        if self.input is not None:
-            fields["input"] = self.input
-        return _ENCODER.encode(fields)
-
-
-def input_id(value: Any, *, copy: int = 1) -> str:
-    """Give the id of an example whose input stands in the record: a text, or a row of a table.
-
-    Equal texts are one example. Equal rows of a table are not (two people can have the same age and the same job), so the
-    second, third ... of them count as copies with ids of their own.
+    records: one per example with the label in force, sorted by id; examples whose dispute is a tie are in `undecided` instead, as
+    they were introduced. places: id -> (file below the program directory, line) of the record that introduced the example; of an
+    import in chunks, the line of its last edit or of its chunk. opinions: id -> {source: label} of examples with several.
+    disputes: those of them that differ.
     """
-    text = value if isinstance(value, str) else canonical_json(value)
-    return example_id((text if copy == 1 else f"{text}\n{copy}").encode())
+
+    records: list[Record]
+    places: Mapping[str, tuple[str, int]]
+    opinions: dict[str, dict[str, Any]]
+    disputes: dict[str, dict[str, Any]]
+    undecided: dict[str, Record]
 
 
-def write_labels(directory: Path, name: str, records: Iterable[Record]) -> list[Path]:
-    """Write one import as ``labels/<name>/<shard>.jsonl`` below `directory`; give the files written.
+class Places(Mapping[str, tuple[str, int]]):
+    """id -> (file, line), in a tenth of the memory that a dict of tuples takes."""
 
-    Shards are named by the first hexadecimal digits of the ids in them: none (`all`), one or two, so that a shard stays
-    below some 400 kB.
-    """
-    ordered = sorted(records, key=lambda record: record.id)
-    lines = [record.line() for record in ordered]
-    size = sum(len(line.encode()) + 2 for line in lines)
-    digits = 0 if size <= SHARD_BYTES else 1 if size <= 16 * SHARD_BYTES else 2
-    shards: dict[str, list[str]] = {}
-    for record, line in zip(ordered, lines, strict=True):
-        shards.setdefault(record.id[:digits] or "all", []).append(line)
-    written = []
-    for shard, content in shards.items():
-        path = directory / LABELS / name / f"{shard}.jsonl"
-        write_atomic(path, "\n\n".join(content) + "\n")
-        written.append(path)
-    return written
+    def __init__(self, ids: Sequence[str], files: Sequence[str], file_of: array[int], line_of: array[int]) -> None:
+        self._ids, self._files, self._file_of, self._line_of = ids, files, file_of, line_of
+
+    def __getitem__(self, name: str) -> tuple[str, int]:
+        row = bisect_left(self._ids, name)
+        if row == len(self._ids) or self._ids[row] != name:
+            raise KeyError(name)
+        return self._files[self._file_of[row]], self._line_of[row]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._ids)
+
+    def __len__(self) -> int:
+        return len(self._ids)
 
 
 def read_labels(directory: Path, *, check: Callable[[Any], str | None] | None = None) -> list[Record]:
-    """Read every record below ``labels/``, sorted by id.
+    """Read the records with a label in force, sorted by id; see `read_store`."""
+    return read_store(directory, check=check).records
+
+
+def read_store(directory: Path, *, check: Callable[[Any], str | None] | None = None) -> Store:
+    """Read every label below ``labels/``.
 
     check: says what is wrong with a label, None when nothing is (for instance a class that the signature does not know).
 
-    The same record in two imports (two people added the same file) counts once.
-
-    Raises: InputError naming every problem with its file and line: broken JSON, merge markers, CRLF, unknown or missing
-    keys, ids that are not the hash of their input, two different labels for one id, labels that `check` refuses.
+    Raises: InputError naming every problem with its file and line: broken JSON, merge markers, CRLF, unknown or missing keys, ids
+    that are not the hash of their input, an id twice in one source, an id that no import introduced, labels that `check` refuses.
     """
-    problems: list[str] = []
-    records: dict[str, Record] = {}
-    places: dict[str, str] = {}
-    files = sorted((directory / LABELS).glob("**/*.jsonl"))
-    if not files:
-        problems.append(f"expected label files `{LABELS}/<import>/<shard>.jsonl`, found none - at `{directory / LABELS}`")
-    for path in files:
-        shown = path.relative_to(directory).as_posix()
-        for number, line in _lines(path, shown, problems):
-            place = f"{shown}:{number}"
-            record = _parse(line, place, problems)
-            if record is None:
-                continue
-            problem = check(record.label) if check else None
-            if problem:
-                problems.append(f"{place}: {problem}")
-            earlier = records.get(record.id)
-            if earlier is None:
-                records[record.id], places[record.id] = record, place
-            elif earlier != record:
-                problems.append(f"{place}: example {record.id} has {_difference(earlier, record)} at {places[record.id]}")
+    reading = _Reading(check)
+    files = label_files(directory)
+    if not any(file.kind in ("import", "chunks") for file in files):
+        reading.problems.append(f"expected label files `{LABELS}/<import>/<shard>.jsonl`, found none - at `{directory / LABELS}`")
+    with _without_collector():
+        for file in files:
+            lines = read_lines(file, reading.problems)
+            reading.add(file, lines)
     fix = "resolve the places named; every record is one line of JSON with an empty line after it"
-    raise_all(problems, heading=f"expected sound labels - at `{directory / LABELS}`", fix=fix, most=100)
-    return [records[key] for key in sorted(records)]
+    raise_all(reading.problems, heading=f"expected sound labels - at `{directory / LABELS}`", fix=fix, most=100)
+    return reading.store()
 
 
-def _difference(earlier: Record, record: Record) -> str:
-    if earlier.label != record.label:
-        return f"the label {json.dumps(record.label, ensure_ascii=False)} but {json.dumps(earlier.label, ensure_ascii=False)}"
+def in_force(opinions: Mapping[str, Any]) -> tuple[bool, Any]:
+    """Give whether there is a label in force, and which: the one that strictly more sources give than any other.
+
+    >>> in_force({"photos": "cat", "by/ann": "dog", "by/bob": "dog"}), in_force({"photos": "cat", "by/ann": "dog"})
+    ((True, 'dog'), (False, None))
+    """
+    (first, most), *others = Counter(map(label_key, opinions.values())).most_common(2)
+    if others and others[0][1] == most:
+        return False, None
+    return True, next(label for label in opinions.values() if label_key(label) == first)
+
+
+class _Reading:
+    """Takes file after file; what is wrong gathers in `problems`."""
+
+    def __init__(self, check: Callable[[Any], str | None] | None) -> None:
+        self.check = check
+        self.problems: list[str] = []
+        self.records: list[Record] = []
+        self.rows: dict[str, int] = {}
+        self.files: list[str] = []
+        self.sources: list[str] = []
+        self.file_of, self.line_of = array("I"), array("I")
+        self.opinions: dict[str, dict[str, Any]] = {}
+        self.said: dict[tuple[str, str], str] = {}  # (id, source) of second and later opinions -> place
+
+    def add(self, file: LabelFile, lines: Lines) -> None:
+        number = len(self.files)
+        self.files.append(file.shown)
+        self.sources.append(file.source)
+        self._check(file, lines)
+        ids = list(map(_id, lines.records))
+        fresh = self.rows.keys().isdisjoint(ids) and len(set(ids)) == len(ids)
+        if file.kind in ("import", "chunks") and fresh:
+            self._introduce(ids, lines.records, number, lines.numbers)
+            return
+        for record, line in zip(lines.records, lines.numbers, strict=True):
+            place = f"{file.shown}:{line}"
+            row = self.rows.get(record.id)
+            if row is not None:
+                self._opinion(record, row, file.source, place)
+            elif file.kind == "opinions":
+                self.problems.append(f"{place}: example {record.id} is in no import; an annotator's file only says what is in the imports")
+            else:
+                self._introduce([record.id], [record], number, [line])
+
+    def _introduce(self, ids: Sequence[str], records: Sequence[Record], number: int, lines: Sequence[int]) -> None:
+        first = len(self.records)
+        self.records.extend(records)
+        self.rows.update(zip(ids, range(first, first + len(ids)), strict=True))
+        self.file_of.extend(array("I", [number]) * len(ids))
+        self.line_of.extend(lines)
+
+    def _place(self, row: int) -> str:
+        return f"{self.files[self.file_of[row]]}:{self.line_of[row]}"
+
+    def _opinion(self, record: Record, row: int, source: str, place: str) -> None:
+        earlier = self.records[row]
+        own = self.sources[self.file_of[row]]
+        before = self._place(row) if source == own else self.said.get((record.id, source))
+        if before is not None:
+            self.problems.append(f"{place}: example {record.id} stands in `{source}` twice, also at {before}")
+            return
+        if not source.startswith(f"{ANNOTATORS}/") or _more_than_label(record):
+            difference = _difference(earlier, record)
+            if difference:
+                self.problems.append(f"{place}: example {record.id} has {difference} at {self._place(row)}")
+        self.said[record.id, source] = place
+        self.opinions.setdefault(record.id, {own: earlier.label})[source] = record.label
+
+    def _check(self, file: LabelFile, lines: Lines) -> None:
+        """Hold every label against the signature: each distinct object once, for equal labels of a plain file are one object."""
+        if self.check is None:
+            return
+        distinct = {id(record.label): record.label for record in lines.records}
+        bad = {key: problem for key, label in distinct.items() if (problem := self.check(label))}
+        if bad:
+            for record, line in zip(lines.records, lines.numbers, strict=True):
+                if id(record.label) in bad:
+                    self.problems.append(f"{file.shown}:{line}: {bad[id(record.label)]}")
+
+    def store(self) -> Store:
+        """Sort, settle the disputes and give the whole."""
+        records, ids = self.records, list(map(_id, self.records))
+        self.rows.clear()
+        file_of, line_of = self.file_of, self.line_of
+        if not all(map(lt, ids, ids[1:])):
+            order = sorted(range(len(ids)), key=ids.__getitem__)
+            records = [records[row] for row in order]
+            ids = [ids[row] for row in order]
+            file_of = array("I", (file_of[row] for row in order))
+            line_of = array("I", (line_of[row] for row in order))
+        disputes = {name: said for name, said in sorted(self.opinions.items()) if len(set(map(label_key, said.values()))) > 1}
+        undecided: dict[str, Record] = {}
+        for name, said in disputes.items():
+            row = bisect_left(ids, name)
+            decided, label = in_force(said)
+            if decided:
+                records[row] = replace(records[row], label=label)
+            else:
+                undecided[name] = records[row]
+        if undecided:
+            records = [record for record in records if record.id not in undecided]
+        return Store(records, Places(ids, self.files, file_of, line_of), dict(sorted(self.opinions.items())), disputes, undecided)
+
+
+def _more_than_label(record: Record) -> bool:
+    return record.split is not None or record.group is not None or record.copy != 1 or record.input is not None
+
+
+def _difference(earlier: Record, record: Record) -> str | None:
+    """Say in what, besides the label, two records of one example differ; None when in nothing."""
     for field in ("split", "group", "copy"):
         if getattr(earlier, field) != getattr(record, field):
             return f"the {field} {getattr(record, field)} but {getattr(earlier, field)}"
-    return "another input than"
+    return None if earlier.input == record.input else "another input than"
 
 
-def _lines(path: Path, shown: str, problems: list[str]) -> list[tuple[int, str]]:
-    """Give the numbered lines that are not empty; note what is wrong with the file as a whole."""
-    content = path.read_bytes()
-    if b"\r" in content:
-        number = content[: content.index(b"\r")].count(b"\n") + 1
-        problems.append(f"{shown}:{number}: expected lines that end in LF, got CR (an editor or `core.autocrlf` converted the file)")
-        content = content.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """Pause the garbage collector: it would walk a million fresh records again and again, for a third of the time."""
+    was = gc.isenabled()
+    gc.disable()
     try:
-        text = content.decode()
-    except UnicodeDecodeError as error:
-        number = content[: error.start].count(b"\n") + 1
-        problems.append(f"{shown}:{number}: expected UTF-8, got the byte 0x{content[error.start]:02x}")
-        return []
-    return [(number, line) for number, line in enumerate(text.split("\n"), 1) if line and not line.isspace()]
-
-
-def _parse(line: str, place: str, problems: list[str]) -> Record | None:
-    if line.startswith(_MERGE_MARKERS):
-        problems.append(f"{place}: expected a record, got the merge marker `{line[:20]}` (a conflict that is not resolved)")
-        return None
-    try:
-        fields = json.loads(line)
-    except ValueError as error:
-        problems.append(f"{place}: expected one JSON object, got `{line[:40]}` ({error})")
-        return None
-    problem = _fault(fields)
-    if problem:
-        problems.append(f"{place}: {problem}")
-        return None
-    return Record(fields["id"], fields["label"], fields.get("split"), fields.get("group"), fields.get("copy", 1), fields.get("input"))
-
-
-def _fault(fields: Any) -> str | None:
-    """Say what is wrong with the fields of a record, None when nothing is."""
-    if not isinstance(fields, dict):
-        return f"expected one JSON object, got a {type(fields).__name__}"
-    for key in fields:
-        if key not in KEYS:
-            return f"unknown key `{key}`; {did_you_mean(key, list(KEYS))}"
-    for key in ("id", "label"):
-        if key not in fields:
-            return f"expected the key `{key}`, it is not there"
-    name, label, split = fields["id"], fields["label"], fields.get("split")
-    if not isinstance(name, str) or not _ID.fullmatch(name):
-        return f"expected an id of {ID_LENGTH} hexadecimal digits, got {json.dumps(name)}"
-    listed = isinstance(label, list) and all(isinstance(item, str) for item in label)
-    if not (isinstance(label, str | int | float) or listed) or isinstance(label, bool) or label != label:
-        return f"expected a label that is a text, a number or a list of texts, got {json.dumps(label)}"
-    if split is not None and split not in SPLITS:
-        return f"expected a split of {', '.join(SPLITS)}, got {json.dumps(split)}"
-    if "group" in fields and not isinstance(fields["group"], str):
-        return f"expected a group that is a text, got {json.dumps(fields['group'])}"
-    return _input_fault(fields)
-
-
-def _input_fault(fields: Mapping[str, Any]) -> str | None:
-    copy, value = fields.get("copy", 1), fields.get("input")
-    if not isinstance(copy, int) or isinstance(copy, bool) or copy < 1 or (copy > 1 and value is None):
-        return f"expected a copy that is a whole number from 1 on, beside an input, got {json.dumps(copy)}"
-    if value is None:
-        return None
-    if not isinstance(value, str | dict):
-        return f"expected an input that is a text or a row (an object), got a {type(value).__name__}"
-    if input_id(value, copy=copy) != fields["id"]:
-        return f"the input is not the one that the id {fields['id']} was made from (it was edited: a changed input is a new example)"
-    return None
+        yield
+    finally:
+        if was:
+            gc.enable()

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tacit.binary.binary import Binary
+from tacit.examples.load import dispute_note
 from tacit.instruments.evidence import GoalRow, block_of, classes_grid, goal_rows, scores_grid
 from tacit.instruments.layout import Grid, Part, count, decimal, size
 
@@ -68,8 +69,11 @@ def _suspicious(rows: Any) -> Grid | None:
 
 
 def _facts(evidence: Any) -> list[str]:
-    """Say cost, distance from the trained network and how to repeat the run, one line each."""
+    """Say what is in dispute, cost, distance from the trained network and how to repeat the run, one line each."""
     lines = []
+    labels = evidence.get("labels") or {}
+    if labels.get("disputes"):
+        lines.append(dispute_note(labels["disputes"], labels["left_out"]))
     costs, run, lowering = (evidence.get(key) or {} for key in ("costs", "run", "lowering"))
     if costs:
         known = [
