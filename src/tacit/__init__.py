@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from tacit.instruments.compile_report import report
     from tacit.instruments.doctor import check
     from tacit.instruments.inspection import inspect
+    from tacit.instruments.linting.running import lint
     from tacit.instruments.model_card import card
     from tacit.instruments.testing import test
     from tacit.lowering.lower import lower_module as lower
@@ -76,6 +77,7 @@ _NAMES = {
     "load": "tacit.binary.loading:load",
     "inspect": "tacit.instruments.inspection:inspect",
     "test": "tacit.instruments.testing:test",
+    "lint": "tacit.instruments.linting.running:lint",
     "check": "tacit.instruments.doctor:check",
     "card": "tacit.instruments.model_card:card",
     "report": "tacit.instruments.compile_report:report",
@@ -109,6 +111,7 @@ __all__ = [
     "choice",
     "compile",
     "inspect",
+    "lint",
     "load",
     "lower",
     "new",

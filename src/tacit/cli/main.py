@@ -16,7 +16,7 @@ from typing import Any
 
 import typer
 
-from tacit.cli.commands import build, check, compile, inspect, new, run, test
+from tacit.cli.commands import build, check, compile, inspect, lint, media, new, run, test
 from tacit.cli.output import fail, say
 from tacit.cli.version import print_version
 from tacit.ground.errors import TacitError, UnknownName
@@ -29,12 +29,18 @@ COMMANDS: dict[str, Callable[..., int]] = {
     "run": run.command,
     "inspect": inspect.command,
     "test": test.command,
+    "lint": lint.command,
     "build": build.command,
     "check": check.command,
 }
 
 #: Name of a group of commands -> its commands, `tacit GROUP COMMAND`, and a line of help.
-GROUPS: dict[str, tuple[str, dict[str, Callable[..., int]]]] = {}
+GROUPS: dict[str, tuple[str, dict[str, Callable[..., int]]]] = {
+    "media": (
+        "Carry media to where everybody reaches them, and from there.",
+        {"push": media.push, "pull": media.pull, "verify": media.verify},
+    ),
+}
 
 INTERRUPTED = 130
 #: The base of all errors of usage, whichever library of commands typer stands on.

@@ -148,9 +148,17 @@ class MediaReader:
     def __contains__(self, name: str) -> bool:
         return name in self._places
 
+    def packs(self, names: Iterable[str]) -> set[str]:
+        """Give the names of the packs that hold these media; a medium that is in none counts for nothing."""
+        return {self._packs[self._places[name].pack].name for name in names if name in self._places}
+
     def suffix(self, name: str) -> str:
         """Give the suffix of a medium, without the dot. Raises: KeyError."""
         return self._places[name].info.filename.partition(".")[2]
+
+    def size(self, name: str) -> int:
+        """Give the bytes of a medium. Raises: KeyError."""
+        return self._places[name].info.file_size
 
     def read(self, name: str) -> bytes:
         """Give the content of one medium. Raises: KeyError; InputError when it is not what its id says."""
@@ -178,6 +186,26 @@ class MediaReader:
                             fix="copy the pack again; its name is the sha256 of its bytes, so a good copy can be told",
                         )
                     yield name, content
+
+
+def entry_faults(path: Path) -> list[str]:
+    """Say which entries of a pack are not what their names say; a file that is no zip has one fault.
+
+    >>> entry_faults(Path("e3b0c44298fc1c149afbf4c8.parquet"))
+    []
+    """
+    if path.suffix != ".zip":
+        return []
+    faults = []
+    try:
+        with zipfile.ZipFile(path) as pack, path.open("rb") as file:
+            for info in pack.infolist():
+                content = _stored(file, info)
+                if content is None or example_id(content) != info.filename.partition(".")[0]:
+                    faults.append(f"the entry {info.filename} holds other bytes than its name says")
+    except (zipfile.BadZipFile, OSError) as error:
+        return [f"it is no whole zip ({error})"]
+    return faults
 
 
 def _stored(file: BinaryIO, info: zipfile.ZipInfo) -> bytes | None:

@@ -14,6 +14,10 @@ _HERE = "tacit.instruments.linting"
 CHECKS = Table(
     "check of lint",
     {
+        "label-files": f"{_HERE}.label_files:CHECK",
+        "labels": f"{_HERE}.labels:CHECK",
+        "balance": f"{_HERE}.balance:CHECK",
+        "inputs": f"{_HERE}.inputs:CHECK",
         "label-errors": f"{_HERE}.label_errors:CHECK",
     },
     group="tacit.lint",
@@ -22,7 +26,7 @@ CHECKS = Table(
 
 def all_checks() -> dict[str, Check]:
     """Give every check by its name."""
-    return {name: CHECKS.get(name) for name in CHECKS}
+    return {name: CHECKS.get(name) for name in CHECKS.rows()}
 
 
 def all_codes() -> dict[str, Code]:

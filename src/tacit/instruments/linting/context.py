@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -17,13 +17,16 @@ from tacit.examples.examples import Examples
 from tacit.examples.intake import split_of
 from tacit.examples.load import labels_digest, load_readable, targets_of
 from tacit.examples.media import MediaReader
-from tacit.examples.store import Record, read_labels
+from tacit.examples.records import Record
+from tacit.examples.store import Store, read_store
 from tacit.ground.errors import InputError, TacitError
 from tacit.ground.progress import Reporter
 from tacit.ground.tables import resolve
 from tacit.instruments.linting.finding import Place
 from tacit.signature.base import Signature
 from tacit.signature.outputs import Class
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,7 @@ class Context:
 
     def __init__(self, directory: Path, *, options: Options = _USUAL, reporter: Reporter | None = None) -> None:
         self.directory, self.options, self.reporter = Path(directory), options, reporter or Reporter()
+        self._shared: dict[str, Any] = {}
 
     @cached_property
     def outline(self) -> Outline:
@@ -60,9 +64,14 @@ class Context:
         return self.outline.signature
 
     @cached_property
+    def store(self) -> Store:
+        """Every label, as `tacit.examples.store` reads it. Raises: InputError for label files that are not sound."""
+        return read_store(self.directory)
+
+    @property
     def records(self) -> list[Record]:
         """Every example with its label in force, sorted by id; labels that the signature doesn't know are among them."""
-        return read_labels(self.directory)
+        return self.store.records
 
     @cached_property
     def row(self) -> Mapping[str, int]:
@@ -172,11 +181,15 @@ class Context:
 
     def place(self, name: str) -> Place | None:
         """Give the file and line of an example's label."""
-        return self._places.get(name)
+        found = self.store.places.get(name)
+        return None if found is None else Place(*found)
 
-    @cached_property
-    def _places(self) -> Mapping[str, Place]:
-        return places_of(self.directory)
+    def shared(self, name: str, make: Callable[[Context], T]) -> T:
+        """Give what `make` makes of this context, made once for all checks that ask for it under this name."""
+        if name not in self._shared:
+            self._shared[name] = make(self)
+        made: T = self._shared[name]
+        return made
 
     def label(self, row: int) -> str:
         """Give the label of an example as a person reads it."""
@@ -192,18 +205,6 @@ def shown(label: Any) -> str:
     if isinstance(label, list):
         return ", ".join(map(str, label)) or "(none)"
     return f"{label:g}" if isinstance(label, float) else str(label)
-
-
-def places_of(directory: Path) -> dict[str, Place]:
-    """Find the file and line of every record."""
-    found: dict[str, Place] = {}
-    for path in sorted((directory / "labels").glob("**/*.jsonl")):
-        name = path.relative_to(directory).as_posix()
-        for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), 1):
-            start = line.find('"id": "')
-            if start >= 0:
-                found.setdefault(line[start + 7 : start + 31], Place(name, number))
-    return found
 
 
 def few(items: Sequence[Any], most: int = 3) -> str:

@@ -73,12 +73,13 @@ class Code:
 class Mend:
     """What ``--fix`` does about a finding, only where nothing can be lost that a person would have to decide.
 
-    remove: ids of examples whose records are taken out. lines: files (relative to the directory) whose line ends become LF.
-    said: what is done, in words.
+    said: what is done, in words. remove: ids of examples all of whose records are taken out. drop: single lines that are taken out.
+    lines: files (relative to the directory) whose line ends become LF.
     """
 
     said: str
     remove: tuple[str, ...] = ()
+    drop: tuple[Place, ...] = ()
     lines: tuple[str, ...] = ()
 
 
