@@ -75,6 +75,15 @@ def read_outline(directory: Path) -> Outline:
     return Outline(name, signature, _rule(document.get("split", {})))
 
 
+def read_section(directory: Path, section: str) -> dict[str, Any]:
+    """Read one section of `tacit.toml`, empty where there is none; what is wrong elsewhere in the file is let be. Raises: ConfigError."""
+    document, lines = _read_toml(Path(directory))
+    mine = {section: document[section]} if section in document else {}
+    problems = [problem for problem in faults(mine, lines.where) if "with a `type`" not in problem]
+    raise_all(problems, heading=f"expected settings that are understood - at `{Path(directory) / TOML}`", error=ConfigError, most=100)
+    return dict(mine.get(section, {}))
+
+
 def program_name(directory: Path) -> str:
     """Name a program by its folder."""
     return printable(re.sub(r"\.program$", "", directory.resolve().name))

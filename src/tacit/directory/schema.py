@@ -59,6 +59,10 @@ def _override(value: Any) -> str | None:
     return None if value == [] else _setting(value)  # `augment = []` turns augmentation off
 
 
+def _options(value: Any) -> str | None:
+    return None if isinstance(value, dict) else "a section `[media.options]`"
+
+
 def _format(value: Any) -> str | None:
     return None if value == FORMAT else f"{FORMAT} (the format of this release; a newer tacit wrote another)"
 
@@ -73,6 +77,7 @@ SECTIONS: Mapping[str, Mapping[str, Rule]] = {
     "goal": {"classes": lambda value: None, "*": _number},
     "budget": {"minutes": _positive, "steps": _count, "macs": _count, "weight_bytes": _count, "arena_bytes": _count},
     "train": {"*": _override},
+    "media": {"remote": _text, "options": _options},
 }
 
 

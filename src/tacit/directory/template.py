@@ -35,6 +35,13 @@ _AUGMENT_HINTS = {
     "text": '["dropout_tokens"]',
     "row": "[]",
 }
+_MEDIA_HINTS = [
+    "# Where the media are kept for everybody (`tacit media push`, `pull`, `verify`): a folder, relative to this file, or a URL such as",
+    "# s3://bucket/path, gs://bucket/path, hf://datasets/NAME, ssh://host/path.",
+    "[media]",
+    '# remote = "../media"',
+    "",
+]
 
 
 def program_toml(name: str, intake: Intake) -> str:
@@ -92,6 +99,7 @@ def program_toml(name: str, intake: Intake) -> str:
         f"# augment = {_AUGMENT_HINTS.get(kind, '[]')}",
         "# learning_rate = 0.05",
         "",
+        *([] if kind in ("text", "row", "product") else _MEDIA_HINTS),
     ]
     return "\n".join(lines)
 
@@ -127,7 +135,7 @@ TESTS_TOML = """\
 """
 
 GITIGNORE = """\
-# Media are content-addressed and kept outside git; copy the folder, or keep it where everybody reaches it.
+# Media are content-addressed and kept outside git; `tacit media push` and `tacit media pull` carry them.
 media/
 # Caches, checkpoints and runs: made again when they are gone.
 .tacit/

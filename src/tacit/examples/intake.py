@@ -17,6 +17,7 @@ from tacit.examples.found import File, Found, Item
 from tacit.examples.infer import Inferred, infer_arrays, infer_images, infer_output, infer_rows, infer_sounds, infer_texts
 from tacit.examples.labels import Settled, settle
 from tacit.examples.media import MediaWriter
+from tacit.examples.media_lists import write_media_list
 from tacit.examples.probe import ImageFacts, SoundFacts, Unsound, probe_image, probe_sound
 from tacit.examples.records import Record, input_id
 from tacit.examples.splits import SplitRule, choose_rule, straddling
@@ -75,6 +76,8 @@ def take_in(found: Found, directory: Path, *, reporter: Reporter | None = None) 
     signature = inferred.type >> output
     name = _import_name(found.place, records)
     write_labels(directory, name, records)
+    if found.kind not in ("texts", "rows"):
+        write_media_list(directory, name, [record.id for record in records])
     counts = {split: splits.count(split) for split in ("train", "validation", "test")}
     empty = [split for split, count in counts.items() if not count]
     if empty:

@@ -144,8 +144,9 @@ class _Loader:
         media = MediaReader(self.directory)
         missing = [name for name in wanted if name not in media]
         if strict:
-            fix = "copy the folder `media` from where the program was made (it is not in git)"
-            raise_all(missing, heading=f"expected the media of all examples, some are missing - at `{self.directory / MEDIA}`", fix=fix)
+            fix = f"tacit media pull {self.directory}, or copy the folder `media` from where the program was made (it is not in git)"
+            heading = f"expected the media of all {len(wanted):,} examples, {len(missing):,} are missing - at `{self.directory / MEDIA}`"
+            raise_all(missing, heading=heading, fix=fix)
         self.unread |= dict.fromkeys(missing, f"the medium is missing from `{MEDIA}`")
         there = wanted if not missing else [name for name in wanted if name not in self.unread]
         stream = media.read_many(there) if strict else self._each(media, there)

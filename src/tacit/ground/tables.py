@@ -22,6 +22,7 @@ EXTRAS: Mapping[str, str] = {
     "onnxruntime": "onnx",
     "ziglang": "native",
     "wasmtime": "wasm",
+    "fsspec": "remote",
 }
 
 

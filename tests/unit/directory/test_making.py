@@ -30,6 +30,7 @@ def test_the_directory_is_whole(folder, classes, tmp_path):
         "goal": {},
         "budget": {"minutes": 5},
         "train": {},
+        "media": {},
     }
     assert tomllib.loads((directory / "tests.toml").read_text()) == {}
     assert (directory / ".gitignore").read_text().split("\n")[1::2][:2] == ["media/", ".tacit/"]

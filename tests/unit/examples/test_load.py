@@ -93,7 +93,7 @@ def test_missing_media_are_named(taken):
         pack.unlink()
     with pytest.raises(InputError) as caught:
         load_examples(directory, intake.signature, rule=intake.rule)
-    assert "expected the media of all examples, some are missing" in str(caught.value) and "(40 problems)" in str(caught.value)
+    assert "expected the media of all 40 examples, 40 are missing" in str(caught.value) and "tacit media pull" in str(caught.value)
 
 
 def test_progress_is_told(taken):
