@@ -58,7 +58,7 @@ PACKAGES: dict[str, tuple[str, ...] | None] = {
         *("tacit.skeletons", "tacit.lowering", "tacit.search", "tacit.quantisation", "tacit.attribution"),
         *("tacit.evidence", "tacit.compiler"),
     ),
-    "pyarrow": ("tacit.examples.table_parquet",),
+    "pyarrow": ("tacit.examples.table_parquet", "tacit.examples.chunks_parquet"),
     "onnx": ("tacit.targets.onnx",),
     "onnxruntime": ("tacit.targets.onnx",),
     "fsspec": ("tacit.history",),

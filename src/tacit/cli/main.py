@@ -16,7 +16,7 @@ from typing import Any
 
 import typer
 
-from tacit.cli.commands import build, check, compile, inspect, lint, media, new, run, test
+from tacit.cli.commands import build, check, compile, inspect, labels, lint, media, new, run, test
 from tacit.cli.output import fail, say
 from tacit.cli.version import print_version
 from tacit.ground.errors import TacitError, UnknownName
@@ -36,6 +36,10 @@ COMMANDS: dict[str, Callable[..., int]] = {
 
 #: Name of a group of commands -> its commands, `tacit GROUP COMMAND`, and a line of help.
 GROUPS: dict[str, tuple[str, dict[str, Callable[..., int]]]] = {
+    "labels": (
+        "Set, bring in and give away labels, and see what changed in them.",
+        {"set": labels.set_command},
+    ),
     "media": (
         "Carry media to where everybody reaches them, and from there.",
         {"push": media.push, "pull": media.pull, "verify": media.verify},

@@ -65,7 +65,7 @@ def label_files(directory: Path) -> list[LabelFile]:
         below[:] = sorted(name for name in below if not name.startswith("."))
         parts = Path(here).relative_to(root).parts
         for name in sorted(names):
-            if name.startswith(".") or not (name.endswith(".jsonl") or (name == CHUNKS and parts)):
+            if name.startswith(".") or not (name.endswith(".jsonl") or (name == CHUNKS and len(parts) == 1)):
                 continue
             path = Path(here) / name
             found.append(_label_file(path, path.relative_to(directory).as_posix(), parts, name))
@@ -78,9 +78,9 @@ def _label_file(path: Path, shown: str, parts: tuple[str, ...], name: str) -> La
     if parts[:1] == (ANNOTATORS,):
         return LabelFile(path, shown, "/".join(parts[:2]) if len(parts) > 1 else f"{ANNOTATORS}/{stem}", "opinions")
     if name == CHUNKS:
-        return LabelFile(path, shown, "/".join(parts), "chunks")
-    if parts[-1:] == (EDITS,) and len(parts) > 1:
-        return LabelFile(path, shown, "/".join(parts[:-1]), "edits")
+        return LabelFile(path, shown, parts[0], "chunks")
+    if parts[1:2] == (EDITS,):
+        return LabelFile(path, shown, parts[0], "edits")
     return LabelFile(path, shown, parts[0] if parts else stem, "import")
 
 

@@ -23,7 +23,8 @@ from operator import attrgetter, lt
 from pathlib import Path
 from typing import Any
 
-from tacit.examples.label_files import ANNOTATORS, LABELS, LabelFile, Lines, label_files, read_lines
+from tacit.examples.label_files import ANNOTATORS, LABELS, LabelFile, Lines
+from tacit.examples.reading import files_in_force, read_file
 from tacit.examples.records import Record, input_id, label_key
 from tacit.examples.writing import write_labels
 from tacit.ground.errors import raise_all
@@ -83,13 +84,12 @@ def read_store(directory: Path, *, check: Callable[[Any], str | None] | None = N
     that are not the hash of their input, an id twice in one source, an id that no import introduced, labels that `check` refuses.
     """
     reading = _Reading(check)
-    files = label_files(directory)
+    files = files_in_force(directory)
     if not any(file.kind in ("import", "chunks") for file in files):
         reading.problems.append(f"expected label files `{LABELS}/<import>/<shard>.jsonl`, found none - at `{directory / LABELS}`")
     with _without_collector():
         for file in files:
-            lines = read_lines(file, reading.problems)
-            reading.add(file, lines)
+            reading.add(file, read_file(directory, file, reading.problems))
     fix = "resolve the places named; every record is one line of JSON with an empty line after it"
     raise_all(reading.problems, heading=f"expected sound labels - at `{directory / LABELS}`", fix=fix, most=100)
     return reading.store()
@@ -120,6 +120,7 @@ class _Reading:
         self.file_of, self.line_of = array("I"), array("I")
         self.opinions: dict[str, dict[str, Any]] = {}
         self.said: dict[tuple[str, str], str] = {}  # (id, source) of second and later opinions -> place
+        self.edited: dict[tuple[str, str], str] = {}  # (id, source) -> place
 
     def add(self, file: LabelFile, lines: Lines) -> None:
         number = len(self.files)
@@ -134,7 +135,9 @@ class _Reading:
         for record, line in zip(lines.records, lines.numbers, strict=True):
             place = f"{file.shown}:{line}"
             row = self.rows.get(record.id)
-            if row is not None:
+            if file.kind == "edits":
+                self._edit(record, row, file, number, line)
+            elif row is not None:
                 self._opinion(record, row, file.source, place)
             elif file.kind == "opinions":
                 self.problems.append(f"{place}: example {record.id} is in no import; an annotator's file only says what is in the imports")
@@ -164,6 +167,25 @@ class _Reading:
                 self.problems.append(f"{place}: example {record.id} has {difference} at {self._place(row)}")
         self.said[record.id, source] = place
         self.opinions.setdefault(record.id, {own: earlier.label})[source] = record.label
+
+    def _edit(self, record: Record, row: int | None, file: LabelFile, number: int, line: int) -> None:
+        """Put a person's label in the place of a chunk's, and the place of the edit in that of the chunk."""
+        place = f"{file.shown}:{line}"
+        own = row is not None and self.sources[self.file_of[row]] == file.source
+        said = self.opinions.get(record.id, {})
+        before = self.edited.setdefault((record.id, file.source), place)
+        if row is None or not (own or file.source in said):
+            self.problems.append(f"{place}: example {record.id} is not in the chunks of `{file.source}`, whose edits stand here")
+        elif before != place:
+            self.problems.append(f"{place}: example {record.id} is edited twice, also at {before}")
+        elif _more_than_label(record):
+            self.problems.append(f"{place}: expected an edit of the label alone; the rest of example {record.id} stands in its chunk")
+        else:
+            if own:
+                self.records[row] = replace(self.records[row], label=record.label)
+                self.file_of[row], self.line_of[row] = number, line
+            if file.source in said:
+                said[file.source] = record.label
 
     def _check(self, file: LabelFile, lines: Lines) -> None:
         """Hold every label against the signature: each distinct object once, for equal labels of a plain file are one object."""

@@ -1,0 +1,35 @@
+"""The records of a label file, be it text or chunks."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+
+from tacit.examples.chunks import read_chunks, read_manifest
+from tacit.examples.label_files import CHUNKS, LabelFile, Lines, label_files, read_lines
+from tacit.ground.digests import example_id
+
+
+def read_file(directory: Path, file: LabelFile, problems: list[str], *, names: Collection[str] | None = None) -> Lines:
+    """Read the records of a file; what is wrong with it joins `problems`, by line.
+
+    names: of an import in chunks, only ids that begin with one of these are wanted.
+    """
+    return read_chunks(directory, file, problems, names=names) if file.kind == "chunks" else read_lines(file, problems)
+
+
+def files_in_force(directory: Path) -> list[LabelFile]:
+    """List the label files without those whose records have moved into chunks and which nobody has changed since."""
+    files = label_files(directory)
+    moved = set()
+    for file in files:
+        if file.kind == "chunks":
+            moved |= {path for path, same in replaced_by(file).items() if same}
+    return [file for file in files if file.path not in moved] if moved else files
+
+
+def replaced_by(file: LabelFile) -> dict[Path, bool]:
+    """Give the text shards that are still there though a manifest has taken their place, and whether they are as they were then."""
+    replaces = read_manifest(file.path, file.shown, []).replaces
+    paths = [file.path.parent / name for name in replaces if "/" not in name]
+    return {path: example_id(path.read_bytes()) == replaces[path.name] for path in paths if path.is_file() and path.name != CHUNKS}
