@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from tacit.examples.store import LABELS, Record
+from tacit.examples.label_files import LABELS
+from tacit.examples.records import Record, same_label
 from tacit.ground.errors import TacitError, raise_all
 from tacit.history.git import Blobs, Entry, Repository, find_repository
 from tacit.history.lines import Line, annotator_of, differing, is_labels, parse, source_of
@@ -154,7 +155,7 @@ def _moves(before: dict[tuple[str, str], _Found], after: dict[tuple[str, str], _
     for key in sorted(after.keys() - before.keys()):
         if annotator_of(key[0]) is None and key[1] in gone:
             old, new = before.pop(gone.pop(key[1])), after.pop(key)
-            kind: Kind = "moved" if old.record == new.record else "relabelled" if old.record.label != new.record.label else "changed"
+            kind: Kind = "moved" if old.record == new.record else _kind(old.record, new.record)
             moved.append(Change(key[1], kind, old.record.label, new.record.label, new.file, new.line, old.record, new.record))
     return moved
 
@@ -166,8 +167,13 @@ def _change(old: _Found | None, new: _Found | None) -> Change | None:
         return Change(old.record.id, "removed", old.record.label, None, old.file, old.line, old.record, None)
     if old is None or new is None or old.record == new.record:
         return None
-    kind: Kind = "relabelled" if old.record.label != new.record.label else "changed"
-    return Change(new.record.id, kind, old.record.label, new.record.label, new.file, new.line, old.record, new.record)
+    return Change(
+        new.record.id, _kind(old.record, new.record), old.record.label, new.record.label, new.file, new.line, old.record, new.record
+    )
+
+
+def _kind(old: Record, new: Record) -> Kind:
+    return "changed" if same_label(old.label, new.label) else "relabelled"
 
 
 def _reversed(change: Change) -> Change:

@@ -42,6 +42,7 @@ class Entry:
     before: str | None
     after: str | None
     status: str  # A added, D deleted, M modified, T of another type, U unmerged
+    mode: str = FILE  # afterwards
 
 
 @dataclass(frozen=True)
@@ -245,8 +246,8 @@ def entries(listing: bytes) -> list[Entry]:
     words = listing.split(b"\0")
     found = []
     for about, path in zip(words[:-1:2], words[1::2], strict=False):
-        _, _, before, after, status = about.decode().lstrip(":").split(" ")
-        found.append(Entry(os.fsdecode(path), _object(before), _object(after), status))
+        _, mode, before, after, status = about.decode().lstrip(":").split(" ")
+        found.append(Entry(os.fsdecode(path), _object(before), _object(after), status, mode))
     return found
 
 

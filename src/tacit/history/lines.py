@@ -5,19 +5,15 @@ A set of a million labels is 57 MB of text; comparing its lines as bytes takes a
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import PurePosixPath
-from typing import Any
 
-from tacit.examples.store import LABELS, Record
+from tacit.examples.label_files import ANNOTATORS, LABELS
+from tacit.examples.records import Record, parse_record
 from tacit.ground.digests import ID_LENGTH
 
-#: The folder below `labels/` that holds the opinions of annotators, a folder for each.
-OPINIONS = "by"
 SUFFIX = ".jsonl"
-MARKERS = (b"<<<<<<<", b"=======", b">>>>>>>", b"|||||||")
 _BEGIN = b'{"id": "'
 _END = len(_BEGIN) + ID_LENGTH
 _ID = re.compile(rf'"id"\s*:\s*"([0-9a-f]{{{ID_LENGTH}}})"'.encode())
@@ -68,20 +64,12 @@ def id_of(line: bytes) -> str | None:
 
 def parse(line: bytes, place: str, problems: list[str]) -> Record | None:
     """Read one record; what is wrong with the line joins `problems` with its place, and None is given."""
-    if line.startswith(MARKERS):
-        shown = line[:20].decode("utf-8", "replace")
-        problems.append(f"{place}: expected a record, got the merge marker `{shown}` (a conflict that is not resolved)")
-        return None
     try:
-        fields: Any = json.loads(line)
-    except ValueError as error:
-        shown = line[:40].decode("utf-8", "replace")
-        problems.append(f"{place}: expected one JSON object, got `{shown}` ({error})")
+        text = line.decode()
+    except UnicodeDecodeError as error:
+        problems.append(f"{place}: expected UTF-8, got the byte 0x{line[error.start]:02x}")
         return None
-    if not isinstance(fields, dict) or not isinstance(fields.get("id"), str) or "label" not in fields:
-        problems.append(f"{place}: expected a record with `id` and `label`, got `{line[:40].decode('utf-8', 'replace')}`")
-        return None
-    return Record(fields["id"], fields["label"], fields.get("split"), fields.get("group"), fields.get("copy", 1), fields.get("input"))
+    return parse_record(text, place, problems)
 
 
 def source_of(file: str) -> str:
@@ -100,7 +88,7 @@ def annotator_of(source: str) -> str | None:
     ('ann', None)
     """
     first, _, rest = source.partition("/")
-    return rest if first == OPINIONS and rest else None
+    return rest if first == ANNOTATORS and rest else None
 
 
 def is_labels(file: str) -> bool:
