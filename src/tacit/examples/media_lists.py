@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tacit.examples.label_files import LABELS
+from tacit.examples.label_files import CHUNKS, LABELS
 from tacit.examples.media import MEDIA, MediaReader
 from tacit.ground.digests import ID_LENGTH
 from tacit.ground.errors import InputError, raise_all
@@ -25,6 +25,7 @@ _LINE = re.compile(rf"({PACK_NAME.pattern})\s+(\d+)\s+([0-9a-f]{{64}})")
 _MARKERS = ("<<<<<<<", "=======", ">>>>>>>", "|||||||")
 #: The id of a record whose input stands elsewhere; a quote within a text is escaped, so the key can't be in one.
 _ID = re.compile(rb'"id"\s*:\s*"([0-9a-f]{%d})"' % ID_LENGTH)
+_CHUNK = re.compile(rf'"file"\s*:\s*"({PACK_NAME.pattern})"')
 _INPUT = re.compile(rb'(?<!\\)"input"\s*:')
 
 
@@ -97,18 +98,26 @@ def list_files(directory: Path) -> list[Path]:
 
 
 def write_media_list(directory: Path, name: str, ids: Iterable[str], *, reader: MediaReader | None = None) -> Path | None:
-    """Write the list of the import `name`, whose media are `ids`; give its path, None when none of them stands in `media/`.
+    """Write the list of the import `name`, whose media are `ids`; give its path, None when it needs no pack.
 
-    A list that is there is added to, never shortened. Raises: InputError when a pack is not what its name says.
+    A list that is there is added to, never shortened; chunks of records that the import has in `media/` are on it, too.
+    Raises: InputError when a pack is not what its name says.
     """
     path = directory / LABELS / name / MEDIA_LIST
     known = needed_packs(directory)
     mine = set(_names(path))
-    packs = (reader or MediaReader(directory)).packs(ids) | mine
+    packs = (reader or MediaReader(directory)).packs(ids) | _chunks_here(directory, name) | mine
     if packs - mine:
         listed = sorted(known.get(pack) or pack_of(directory / MEDIA / pack) for pack in packs)
         write_atomic(path, "\n\n".join(pack.line() for pack in listed) + "\n")
     return path if packs else None
+
+
+def _chunks_here(directory: Path, name: str) -> set[str]:
+    """Give the chunks of an import (see `tacit.examples.chunks`) that stand in `media/`."""
+    path = directory / LABELS / name / CHUNKS
+    files = _CHUNK.findall(path.read_text(encoding="utf-8", errors="replace")) if path.is_file() else []
+    return {file for file in files if (directory / MEDIA / file).is_file()}
 
 
 def _names(path: Path) -> Iterator[str]:
@@ -122,7 +131,8 @@ def complete_lists(directory: Path) -> tuple[list[Path], list[str]]:
     A medium counts as there when a pack of its list isn't here: what that pack holds is not known.
     Raises: InputError as `needed_packs` and `write_media_list`.
     """
-    wanted = media_ids(directory)
+    chunked: dict[str, list[str]] = {path.parent.name: [] for path in sorted((directory / LABELS).glob(f"*/{CHUNKS}"))}
+    wanted = {**chunked, **media_ids(directory)}
     if not wanted:
         return [], []
     needed_packs(directory)  # names what is wrong with the lists before one of them is written
@@ -147,11 +157,11 @@ def missing_media(directory: Path) -> list[str]:
     return sorted({identity for ids in wanted.values() for identity in ids if reader is not None and identity not in reader})
 
 
-def media_ids(directory: Path) -> Mapping[str, list[str]]:
+def media_ids(directory: Path) -> dict[str, list[str]]:
     """Give the ids of the examples whose input stands in `media/`, by import; a line that is no record is passed over."""
     found: dict[str, list[str]] = {}
     for path in sorted((directory / LABELS).glob("*/*.jsonl")):
-        for line in path.read_bytes().split(b"\n"):
+        for line in () if path.parent.name.startswith(".") else path.read_bytes().split(b"\n"):
             match = _ID.search(line)
             if match is not None and not _INPUT.search(line):
                 found.setdefault(path.parent.name, []).append(match[1].decode())

@@ -68,7 +68,10 @@ class MediaVerdict:
         where = f"here and on {self.remote}" if self.remote else "here"
         how = "" if self.remote is None else ", every byte" if self.deep else ", there by size"
         bad = sum(fault.kind != UNKNOWN for fault in self.faults)
-        lines.append(f"{self.packs:,} packs {where}{how}: " + (f"{bad:,} missing or damaged" if bad else "all is well"))
+        lines.append(
+            f"{self.packs:,} pack{'' if self.packs == 1 else 's'} {where}{how}: "
+            + (f"{bad:,} missing or damaged" if bad else "all is well")
+        )
         return [*lines, *(f"try: {fix}" for fix in self.fixes())]
 
     def fixes(self) -> Iterator[str]:

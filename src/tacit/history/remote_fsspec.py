@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import fsspec
-from fsspec.registry import available_protocols, get_filesystem_class
+from fsspec.registry import get_filesystem_class
 
 from tacit.examples.media_lists import Pack, pack_of
-from tacit.ground.errors import ConfigError, InputError, MissingPackage, TacitError, UnknownName
+from tacit.ground.errors import ConfigError, InputError, MissingPackage, UnknownName
 from tacit.ground.tables import did_you_mean, resolve
-from tacit.history.remotes import CHUNK, NotThere, Tell, Unsound, abandoned, unfinished_name, without_secrets
+from tacit.history.remotes import CHUNK, NotThere, Tell, Unsound, abandoned, explain, said, unfinished_name, without_secrets
 
 #: Protocol -> the package that fsspec needs for it.
 PACKAGES = {
@@ -53,25 +53,25 @@ class FsspecRemote:
         self._here = threading.local()
         self._find_package()
         try:
-            self._system()  # a wrong option is said before anything else is done
-        except TacitError:
-            raise
+            self._system()  # a wrong option, or a server that is away, is said before anything else is done
         except (TypeError, ValueError) as error:
             raise ConfigError(
                 f"expected a remote that fsspec can open - at `{self.shown}`",
-                cause=f"{type(error).__name__}: {error}".splitlines()[0],
+                cause=said(error),
                 fix="check the URL and the options below [media.options] in tacit.toml",
             ) from error
+        except Exception as error:  # libraries behind fsspec raise what they like
+            raise explain(error, self, writing=False) from error
 
     def _find_package(self) -> None:
         """Reach the class of the protocol. Raises: UnknownName, MissingPackage with the line that mends it."""
-        known = available_protocols()
-        if self.protocol not in known:
-            raise UnknownName(
-                f"expected a protocol that fsspec knows, got `{self.protocol}` - at `{self.shown}`", fix=did_you_mean(self.protocol, known)
-            )
         try:
             get_filesystem_class(self.protocol)
+        except ValueError as error:
+            raise UnknownName(
+                f"expected a protocol that fsspec knows, got `{self.protocol}` - at `{self.shown}`",
+                fix=did_you_mean(self.protocol, list(PACKAGES)),
+            ) from error
         except ImportError as error:
             package = PACKAGES.get(self.protocol)
             what = f"the package `{package}`" if package else "a package"
@@ -119,8 +119,11 @@ class FsspecRemote:
         system, root = self._system()
         try:
             size: int | None = system.info(f"{root}/{name}")["size"]
-        except FileNotFoundError:
-            return None
+        except FileNotFoundError as error:  # also when nobody answers; then the reason is behind it
+            reason = error.__cause__
+            if reason is None or isinstance(reason, FileNotFoundError) or getattr(reason, "status", None) in (403, 404, 410):
+                return None
+            raise reason from None
         return -1 if size is None else size
 
     def prepare(self) -> None:

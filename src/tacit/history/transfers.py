@@ -50,7 +50,7 @@ def carry(
     jobs: int,
     alone: tuple[type[Exception], ...],
     reporter: Reporter,
-    waits: Sequence[float] = WAITS,
+    waits: Sequence[float] | None = None,
 ) -> Outcome:
     """Do `work` for every pack, `jobs` at a time.
 
@@ -65,7 +65,7 @@ def carry(
 
     def one(pack: Pack) -> None:
         try:
-            _with_retries(pack, work, progress, waits)
+            _with_retries(pack, work, progress, WAITS if waits is None else waits)
         except Stopped:
             return
         except alone as error:
