@@ -290,6 +290,7 @@ class Blobs:
                     stdout=subprocess.PIPE,
                     stderr=subprocess.DEVNULL,
                     env=environment(),
+                    pipesize=1 << 20,  # room for the next objects, so that git unpacks them meanwhile
                 )
             except FileNotFoundError as error:
                 raise git_missing() from error

@@ -39,7 +39,7 @@ def differing(old: bytes, new: bytes) -> tuple[list[Line], list[Line]]:
         return [], []
     before, after = split_lines(old), split_lines(new)
     if len(before) == len(after):  # relabels in place: most lines stand where they stood
-        rows = [row for row, (a, b) in enumerate(zip(before, after, strict=True), 1) if a != b]
+        rows = _unequal(before, after)
         gone = [(row, before[row - 1]) for row in rows if before[row - 1]]
         came = [(row, after[row - 1]) for row in rows if after[row - 1]]
     else:
@@ -48,6 +48,16 @@ def differing(old: bytes, new: bytes) -> tuple[list[Line], list[Line]]:
     return [line for line in gone if line[1].strip() and line[1] not in has], [
         line for line in came if line[1].strip() and line[1] not in had
     ]
+
+
+def _unequal(before: list[bytes], after: list[bytes], step: int = 64) -> list[int]:
+    """Give the numbers (from 1 on) of the places at which two lists differ; equal stretches are compared as a whole."""
+    rows = []
+    for start in range(0, len(before), step):
+        one, two = before[start : start + step], after[start : start + step]
+        if one != two:
+            rows += [start + row for row, (a, b) in enumerate(zip(one, two, strict=True), 1) if a != b]
+    return rows
 
 
 def id_of(line: bytes) -> str | None:
