@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from tacit.ground.budget import Budget
     from tacit.ground.errors import TacitError
     from tacit.ground.progress import Reporter
+    from tacit.instruments.behaviour.comparing import diff
     from tacit.instruments.compile_report import report
     from tacit.instruments.doctor import check
     from tacit.instruments.inspection import inspect
@@ -77,6 +78,7 @@ _NAMES = {
     "load": "tacit.binary.loading:load",
     "inspect": "tacit.instruments.inspection:inspect",
     "test": "tacit.instruments.testing:test",
+    "diff": "tacit.instruments.behaviour.comparing:diff",
     "lint": "tacit.instruments.linting.running:lint",
     "check": "tacit.instruments.doctor:check",
     "card": "tacit.instruments.model_card:card",
@@ -110,6 +112,7 @@ __all__ = [
     "check",
     "choice",
     "compile",
+    "diff",
     "inspect",
     "lint",
     "load",

@@ -16,7 +16,7 @@ from typing import Any
 
 import typer
 
-from tacit.cli.commands import build, check, compile, inspect, labels, lint, media, new, run, test
+from tacit.cli.commands import build, check, compile, diff, inspect, labels, lint, media, new, run, test
 from tacit.cli.output import fail, say
 from tacit.cli.version import print_version
 from tacit.ground.errors import TacitError, UnknownName
@@ -29,6 +29,7 @@ COMMANDS: dict[str, Callable[..., int]] = {
     "run": run.command,
     "inspect": inspect.command,
     "test": test.command,
+    "diff": diff.command,
     "lint": lint.command,
     "build": build.command,
     "check": check.command,
@@ -38,7 +39,12 @@ COMMANDS: dict[str, Callable[..., int]] = {
 GROUPS: dict[str, tuple[str, dict[str, Callable[..., int]]]] = {
     "labels": (
         "Set, bring in and give away labels, and see what changed in them.",
-        {"set": labels.set_command},
+        {
+            "set": labels.set_command,
+            "import": labels.import_command,
+            "export": labels.export_command,
+            "pack": labels.pack_command,
+        },
     ),
     "media": (
         "Carry media to where everybody reaches them, and from there.",
