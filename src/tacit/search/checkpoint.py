@@ -33,6 +33,16 @@ def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         ) from error
 
 
+def load_values(path: Path) -> dict[str, Any]:
+    """Read the JSON values alone. Raises: FormatError when the file is damaged."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            values: dict[str, Any] = json.loads((file.metadata() or {})["values"])
+            return values
+    except (SafetensorError, KeyError, ValueError, OSError) as error:
+        raise FormatError(f"expected a checkpoint, got a damaged file - at `{path}`", cause=str(error)) from error
+
+
 def tensors_under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Give the tensors whose names begin with `prefix`, without it."""
     return {name[len(prefix) :]: tensor for name, tensor in tensors.items() if name.startswith(prefix)}

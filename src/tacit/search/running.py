@@ -20,6 +20,9 @@ from tacit.search.training import State, Training
 
 #: Validation is looked at so often within a run, the end included.
 LOOKS = 8
+#: Earlier weights are preferred to the last ones when they are better on validation by more standard errors than this. A warm start
+#: begins with weights that are good already, so less speaks for the last ones.
+SLACK, WARM_SLACK = 3.0, 1.0
 
 
 @dataclass
@@ -60,9 +63,11 @@ class Runner:
         checkpoint: Path | None = None,
         meter: Meter | None = None,
         label: str = "",
+        slack: float = SLACK,
     ) -> None:
         self.training, self.reporter, self.stop, self.clock = training, reporter, stop, clock
         self.checkpoint, self.meter, self.label = checkpoint, meter, label
+        self.slack = slack
         self.best: State | None = None
         self.best_score = -math.inf
         self.history: list[dict[str, float | None]] = []
@@ -138,7 +143,7 @@ class Runner:
         return self._outcome(last)
 
     def _outcome(self, last: float) -> Outcome:
-        """Take the last weights unless earlier ones were better on validation by more than three standard errors.
+        """Take the last weights unless earlier ones were better on validation by more than `slack` standard errors.
 
         The last ones come from the end of the schedule, where the rate is low; earlier ones are better by luck more often than not,
         most of all when validation is a few people or machines.
@@ -148,7 +153,7 @@ class Runner:
         interrupted = self.stop.asked and not self.training.progress.done
         if len(self.training.task.validation) == 0:
             return Outcome(self.training.weights(), last, self.history, interrupted)
-        if self.best is not None and self.best_score > last + (0.0 if interrupted else 3.0 * error):
+        if self.best is not None and self.best_score > last + (0.0 if interrupted else self.slack * error):
             return Outcome(self.best, self.best_score, self.history, interrupted)
         return Outcome(self.training.weights(), last, self.history, interrupted)
 

@@ -18,10 +18,11 @@ from tacit.ground.progress import Reporter
 from tacit.search.devices import multiplies_bfloat16
 from tacit.search.halving import SHARE, Records, Trial, halve, sample
 from tacit.search.recipe import Recipe
-from tacit.search.running import Clock, Outcome, Runner, Stop
+from tacit.search.running import SLACK, WARM_SLACK, Clock, Outcome, Runner, Stop
 from tacit.search.schedule import Plan, Progress
 from tacit.search.sizing import pace, size_for
 from tacit.search.training import Task, Training
+from tacit.search.warm import Start
 from tacit.skeletons.choices import Choice, candidates
 from tacit.skeletons.table import Skeleton, network_for
 
@@ -58,7 +59,8 @@ class Search:
 
     inputs: the training inputs as NumPy arrays, for fitting means and knots. plan: the steps to take, or None to plan by the
     meter's clock. final: what the winner is trained on, if it is not
-    `task`. examine: lowers an untrained network and says what it costs; refuses what can't be lowered.
+    `task`. examine: lowers an untrained network and says what it costs; refuses what can't be lowered. start: where to go on from,
+    instead of random weights.
     """
 
     task: Task
@@ -74,6 +76,7 @@ class Search:
     folder: Path | None
     examine: Callable[[nn.Module], Examined]
     final: Task | None = None
+    start: Start | None = None
     _reserved: float = field(default=0.0, init=False)
     _best: tuple[dict[str, Any], Training, Outcome] | None = field(default=None, init=False)
     _records: Records = field(init=False)
@@ -97,10 +100,12 @@ class Search:
     ) -> Training:
         """Make a fresh run."""
         network = self.network(settings)
+        if self.start is not None:
+            network.load_state_dict(self.start.weights)
         device = self.task.train.targets.device
         wide = max((parameter.numel() for parameter in network.parameters()), default=0) >= WIDE
         low = self.recipe.precision == "bfloat16" or (self.recipe.precision is None and wide and multiplies_bfloat16(device))
-        augment = planned_epochs >= self.recipe.augment_from
+        augment = planned_epochs >= self.recipe.augment_from if self.start is None else self.start.augmented
         return Training(task or self.task, network, self.recipe, progress, seed=self.seed, augment=augment, low_precision=low)
 
     def run(self, settings: Mapping[str, Any], *, resume: bool) -> Found:
@@ -122,9 +127,12 @@ class Search:
         checkpoint = None if self.folder is None else self.folder / CHECKPOINT
         self.reporter.phase("training")
         clock = None if self.plan is not None else Clock(self._left, self._most_steps())
-        runner = Runner(training, reporter=self.reporter, stop=self.stop, clock=clock, checkpoint=checkpoint, meter=self.meter)
+        slack = SLACK if self.start is None else WARM_SLACK
+        runner = Runner(training, reporter=self.reporter, stop=self.stop, clock=clock, checkpoint=checkpoint, meter=self.meter, slack=slack)
         if resume and runner.resume():
             self.reporter.note(f"going on from step {training.progress.step}")
+        elif self.start is not None and len(task.validation):
+            runner.look()  # what it starts from can be what it ends with
         outcome = runner.finish()
         training.network.load_state_dict(outcome.weights)
         return Found(training.network, dict(chosen), self.recipe, outcome, training, tuple(self._records.trials))
@@ -143,6 +151,8 @@ class Search:
         return self.meter.left() - self._reserved
 
     def _most_steps(self) -> int:
+        if self.start is not None:
+            return self.start.steps
         count = len((self.final or self.task).train)
         return max(1, count // min(self.recipe.batch, count)) * self.recipe.epochs
 

@@ -15,7 +15,8 @@ from typing import Any
 
 from torch import Tensor
 
-from tacit.search.checkpoint import load_checkpoint, save_checkpoint, tensors_under
+from tacit.ground.errors import FormatError
+from tacit.search.checkpoint import load_checkpoint, load_values, save_checkpoint, tensors_under
 
 TRAINED = ".tacit/trained"
 KEPT = 5  # runs that are kept: enough to compare and to go back
@@ -26,8 +27,9 @@ class Trained:
     """One finished run.
 
     digest: of the binary that came out of it. network: the state of the module, by name. examples: columns over the examples that were
-    learnt from, tensor[example, ...] each, such as their averaged scores. values: JSON values; ``ids`` (of those examples, in order),
-    ``skeleton``, ``settings``, ``recipe``, ``seed``, ``labels`` (their digest) and ``commit``.
+    learnt from, tensor[example, ...] each, such as their averaged scores, and their ``targets``. values: JSON values; ``ids`` (of those
+    examples, in order), ``skeleton``, ``settings``, ``recipe``, ``seed``, ``labels`` (their digest), ``commit``, ``signature``,
+    ``augmented``, ``steps`` (of the run from scratch), ``also_seen`` (ids that only the runs before a warm start had learnt from).
     """
 
     digest: str
@@ -63,6 +65,19 @@ def latest_trained(directory: Path) -> Trained | None:
     """Give the newest run that is kept, or None. Raises: FormatError when it is damaged."""
     paths = _newest_first(directory)
     return _read(paths[0]) if paths else None
+
+
+def kept_digests(directory: Path) -> list[str]:
+    """Give the digests of the runs that are kept, their first 24 digits each, the newest first."""
+    return [path.stem for path in _newest_first(directory)]
+
+
+def latest_values(directory: Path) -> Mapping[str, Any] | None:
+    """Give the JSON values of the newest run that is kept, without its tensors; None when there is none that can be read."""
+    for path in _newest_first(directory)[:1]:
+        with contextlib.suppress(FormatError):
+            return load_values(path)
+    return None
 
 
 def _read(path: Path) -> Trained:
