@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tacit.examples.label_files import CHUNKS, LabelFile, Lines
+from tacit.examples.label_files import LabelFile, Lines
 from tacit.examples.media import MEDIA
 from tacit.examples.records import Record
 from tacit.ground.digests import ID_LENGTH, example_id
@@ -138,7 +138,3 @@ def read_chunks(directory: Path, file: LabelFile, problems: list[str], *, names:
         numbers.extend(array("I", [chunk.line]) * len(found))
     return Lines(records, numbers)
 
-
-def manifest_path(folder: Path) -> Path:
-    """Give the path of the manifest of an import."""
-    return folder / CHUNKS

@@ -51,7 +51,7 @@ def read_chunk(content: bytes, place: str, names: Collection[str] | None = None)
         ids = table["id"].to_pylist()
         if names is not None:
             rows = _rows(ids, names)
-            table, ids = table.take(rows), [ids[row] for row in rows]
+            table, ids = table.take(arrow.array(rows, arrow.int64())), [ids[row] for row in rows]
         labels = _values(table, _LABEL_JSON) if _LABEL_JSON in table.column_names else _values(table, _LABEL)
         if _LABEL_JSON in table.column_names:
             known = {text: json.loads(text) for text in set(labels)}

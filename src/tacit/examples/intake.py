@@ -18,11 +18,11 @@ from tacit.examples.infer import Inferred, infer_arrays, infer_images, infer_out
 from tacit.examples.labels import Settled, settle
 from tacit.examples.media import MediaWriter
 from tacit.examples.media_lists import write_media_list
+from tacit.examples.packing import write_import
 from tacit.examples.probe import ImageFacts, SoundFacts, Unsound, probe_image, probe_sound
 from tacit.examples.records import Record, input_id
 from tacit.examples.splits import SplitRule, choose_rule, straddling
 from tacit.examples.tree import printable
-from tacit.examples.writing import write_labels
 from tacit.ground.digests import sha256
 from tacit.ground.errors import InputError, raise_all
 from tacit.ground.progress import Reporter
@@ -53,7 +53,7 @@ def take_in(found: Found, directory: Path, *, reporter: Reporter | None = None) 
     """
     reporter = reporter or Reporter()
     settled, problems = settle(found.items, found.classes, names_only=found.label_from.startswith("the names of the folders"))
-    problems = [*found.problems, *problems, *_not_utf8(found.items)]
+    problems = [*found.problems, *problems, *not_utf8(found.items)]
     reporter.phase("reading")
     ids, copies, facts, unsound = _store_contents(found, directory, reporter)
     raise_all(
@@ -74,8 +74,8 @@ def take_in(found: Found, directory: Path, *, reporter: Reporter | None = None) 
     inferred = _infer(found, facts, records, train)
     output = infer_output(replace(settled, values=values), train)
     signature = inferred.type >> output
-    name = _import_name(found.place, records)
-    write_labels(directory, name, records)
+    name = import_name(found.place, records)
+    write_import(directory, name, records)
     if found.kind not in ("texts", "rows"):
         write_media_list(directory, name, [record.id for record in records])
     counts = {split: splits.count(split) for split in ("train", "validation", "test")}
@@ -95,7 +95,7 @@ def _amounts(settled: Settled, values: Sequence[Any]) -> str:
     return f'. If they are amounts and not kinds: type = "number", mean = {numbers.mean():.4g}, scale = {numbers.std():.4g}, no names'
 
 
-def _not_utf8(items: Sequence[Item]) -> Iterator[str]:
+def not_utf8(items: Sequence[Item]) -> Iterator[str]:
     """Name every example whose label, group or text can't be written as UTF-8: a folder of an old zip, a torn escape in JSON."""
     for item in items:
         odd = [what for what, value in (("label", item.label), ("group", item.group), ("input", item.content)) if not _is_unicode(value)]
@@ -121,12 +121,12 @@ def split_of(record: Record, rule: SplitRule) -> str:
 def _store_contents(found: Found, directory: Path, reporter: Reporter) -> tuple[list[str], list[int], list[Any], list[str]]:
     """Store media and give one id, number of copy and set of facts per item, with everything that is wrong."""
     if found.kind in ("texts", "rows"):
-        return *_input_ids(found), [], []
+        return *input_ids(found), [], []
     ids: list[str] = []
     facts: list[Any] = []
     problems: list[str] = []
     with MediaWriter(directory) as media:
-        for content, suffix, fact, problem in _checked(found.items, "sounds" if found.kind == "sounds" else "images"):
+        for content, suffix, fact, problem in checked_contents(found.items, "sounds" if found.kind == "sounds" else "images"):
             if problem is not None:
                 problems.append(f"{found.items[len(ids)].where}: {problem}")
                 ids.append("")
@@ -138,8 +138,8 @@ def _store_contents(found: Found, directory: Path, reporter: Reporter) -> tuple[
     return ids, [1] * len(ids), facts, problems
 
 
-def _checked(items: Sequence[Item], kind: str) -> Iterator[tuple[bytes, str, Any, str | None]]:
-    """Give (content, suffix, facts, problem) for every item in order; files are read and decoded by several threads."""
+def checked_contents(items: Sequence[Item], kind: str) -> Iterator[tuple[bytes, str, Any, str | None]]:
+    """Give (content, suffix, facts, problem) for every item in order; media files are read and decoded by several threads."""
     if items and isinstance(items[0].content, np.ndarray):
         for item in items:
             yield array_bytes(item.content), "npy", None, None  # type: ignore[arg-type]
@@ -181,7 +181,7 @@ def _npy_header(dtype: str, shape: tuple[int, ...]) -> bytes:
     return _headers[dtype, shape]
 
 
-def _input_ids(found: Found) -> tuple[list[str], list[int]]:
+def input_ids(found: Found) -> tuple[list[str], list[int]]:
     """Give the ids of texts and rows; the second, third ... of equal rows have ids of their own (see `input_id`)."""
     seen: dict[str, int] = {}
     ids, copies = [], []
@@ -219,16 +219,21 @@ def _records(found: Found, settled: Settled, ids: Sequence[str], copies: Sequenc
     if doubles:
         notes.append(f"{doubles:,} examples have the same content as an earlier one; each content is kept once")
     if differing:
-        notes.append(f"{len(differing):,} of them have another label; the first one's was kept: {_some(differing)}")
+        notes.append(f"{len(differing):,} of them have another label; the first one's was kept: {some(differing)}")
     if torn:
-        notes.append(f"{len(torn):,} of them are given in two splits; the first one's was kept: {_some(torn)}")
+        notes.append(f"{len(torn):,} of them are given in two splits; the first one's was kept: {some(torn)}")
     repeated = sum(record.copy > 1 for record in records.values())
     if repeated:
         notes.append(f"{repeated:,} rows equal an earlier row in every column but the label; all are kept")
     return list(records.values()), notes
 
 
-def _some(texts: Sequence[str]) -> str:
+def some(texts: Sequence[str]) -> str:
+    """Give the first few of texts, for a note.
+
+    >>> some(["a", "b", "c", "d"])
+    'a; b; c; ...'
+    """
     return "; ".join(texts[:3]) + ("; ..." if len(texts) > 3 else "")
 
 
@@ -267,7 +272,7 @@ def _infer(found: Found, facts: Sequence[Any], records: Sequence[Record], train:
     return infer_texts(contents) if found.kind == "texts" else infer_rows(contents, found.columns, train)
 
 
-def _import_name(place: str, records: Sequence[Record]) -> str:
+def import_name(place: str, records: Sequence[Record]) -> str:
     """Name an import by its source and its content: the same examples have the same name on every machine."""
     stem = re.sub(r"[^A-Za-z0-9_-]+", "-", Path(place).name.partition(".")[0]).strip("-").lower()[:40] or "examples"
     digest = sha256("\n".join(sorted(record.line() for record in records)).encode())

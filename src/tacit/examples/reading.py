@@ -6,7 +6,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from tacit.examples.chunks import read_chunks, read_manifest
-from tacit.examples.label_files import CHUNKS, LabelFile, Lines, label_files, read_lines
+from tacit.examples.label_files import LabelFile, Lines, label_files, read_lines
 from tacit.ground.digests import example_id
 
 
@@ -31,5 +31,5 @@ def files_in_force(directory: Path) -> list[LabelFile]:
 def replaced_by(file: LabelFile) -> dict[Path, bool]:
     """Give the text shards that are still there though a manifest has taken their place, and whether they are as they were then."""
     replaces = read_manifest(file.path, file.shown, []).replaces
-    paths = [file.path.parent / name for name in replaces if "/" not in name]
-    return {path: example_id(path.read_bytes()) == replaces[path.name] for path in paths if path.is_file() and path.name != CHUNKS}
+    paths = {file.path.parent / name: digest for name, digest in replaces.items() if name.endswith(".jsonl") and ".." not in name}
+    return {path: example_id(path.read_bytes()) == digest for path, digest in paths.items() if path.is_file()}

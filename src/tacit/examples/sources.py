@@ -13,6 +13,7 @@ from tacit.examples.splits import normal_split
 from tacit.examples.table_files import table_suffix
 from tacit.examples.tree import FolderTree, Tree, open_tree, there
 from tacit.ground.errors import InputError
+from tacit.signature.base import InputType
 
 UNDERSTOOD = (
     "a folder or zip with one folder of images or WAV files per class, a table (.csv, .tsv, .jsonl, .parquet) with a column of labels, "
@@ -20,11 +21,12 @@ UNDERSTOOD = (
 )
 
 
-def find_examples(path: Path, *, label: str | None = None, group: str | None = None) -> Found:
+def find_examples(path: Path, *, label: str | None = None, group: str | None = None, like: InputType | None = None) -> Found:
     """Find the examples at a path.
 
     label: the column or array of labels; for a folder of media a pattern such as ``{label}_{group}_{}`` over their names.
     group: the column or array whose values must not straddle a split.
+    like: the input type of the program that they are for, which decides what a table is read as; without one its cells do.
     Raises: InputError, naming what is there and what was expected.
     """
     if not there(path, Path.exists):
@@ -32,11 +34,11 @@ def find_examples(path: Path, *, label: str | None = None, group: str | None = N
         cause = f"beside it there are {', '.join(sorted(near))}" if near else None
         raise InputError(f"expected examples, there is nothing - at `{path}`", cause=cause, fix="give the path of " + UNDERSTOOD)
     if path.is_dir() or path.suffix.lower() == ".zip":
-        return _find_in_tree(path, open_tree(path), label, group)
+        return _find_in_tree(path, open_tree(path), label, group, like)
     if path.suffix.lower() == ".npz":
         return find_in_npz(path, label=label, group=group)
     if table_suffix(path.name) is not None:
-        return find_in_tables(FileTree(path), [path.name], place=str(path), label=label, group=group)
+        return find_in_tables(FileTree(path), [path.name], place=str(path), label=label, group=group, like=like)
     raise InputError(f"expected examples, got a file of a kind that is not understood - at `{path}`", fix="give " + UNDERSTOOD)
 
 
@@ -48,7 +50,7 @@ class FileTree(FolderTree):
         Tree.__init__(self, str(path.parent), [path.name], [])
 
 
-def _find_in_tree(path: Path, tree: Tree, label: str | None, group: str | None) -> Found:
+def _find_in_tree(path: Path, tree: Tree, label: str | None, group: str | None, like: InputType | None) -> Found:
     place = str(path)
     media = [name for name in tree.files if media_kind(name)]
     tables = [name for name in tree.files if table_suffix(name) and name.count("/") <= 1]
@@ -59,7 +61,7 @@ def _find_in_tree(path: Path, tree: Tree, label: str | None, group: str | None) 
     if tables and (not media or is_flat(tree) or label is not None or _lists_media(tables)):
         by_split = len(tables) > 1 and all(normal_split(name.rpartition("/")[2].partition(".")[0]) for name in tables)
         if len(tables) == 1 or by_split:
-            return find_in_tables(tree, tables, place=place, label=label, group=group)
+            return find_in_tables(tree, tables, place=place, label=label, group=group, like=like)
         raise InputError(
             f"expected one table, or tables named for the splits (train.csv, test.csv), got {len(tables)} - at `{place}`",
             cause=", ".join(tables[:20]),

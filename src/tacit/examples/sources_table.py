@@ -17,7 +17,10 @@ from tacit.examples.table_files import Cells, read_table
 from tacit.examples.tree import Tree, ZipTree
 from tacit.ground.errors import InputError
 from tacit.ground.tables import did_you_mean
+from tacit.signature.base import InputType
 from tacit.signature.cells import category_text, is_missing, number_of
+from tacit.signature.row import Row
+from tacit.signature.text import Text
 
 LABEL_NAMES = (
     *("label", "labels", "class", "target", "targets", "y", "category", "categories", "tags"),
@@ -48,9 +51,12 @@ class _Tables:
         return len(next(iter(self.columns.values())))
 
 
-def find_in_tables(tree: Tree, names: Sequence[str], *, place: str, label: str | None, group: str | None) -> Found:
+def find_in_tables(
+    tree: Tree, names: Sequence[str], *, place: str, label: str | None, group: str | None, like: InputType | None = None
+) -> Found:
     """Find examples in one table, or in tables named for the splits (`train.csv`, `test.csv`).
 
+    like: the input type of the program that they are for.
     Raises: InputError when a table can't be read, or a column that was asked for is not there.
     """
     table = _read(tree, names, place)
@@ -60,7 +66,9 @@ def find_in_tables(tree: Tree, names: Sequence[str], *, place: str, label: str |
     others = [name for name in table.columns if name not in {label, group, split_column}]
     if not others:
         raise InputError(f"expected a column beside `{label}` to learn from, got none - at `{place}`", cause=_hint(table))
-    inputs = _inputs(table, others, tree, PurePosixPath(names[0]).parent)
+    inputs = (
+        _inputs_like(table, others, like) if isinstance(like, Row | Text) else _inputs(table, others, tree, PurePosixPath(names[0]).parent)
+    )
     labels = table.columns[label]
     cells = [None] * table.count if group is None else table.columns[group]
     groups = [category_text(cell) for cell in cells]
@@ -217,6 +225,37 @@ def _inputs(table: _Tables, others: list[str], tree: Tree, folder: PurePosixPath
         chosen = max(named or long_texts or texts, key=lambda name: looks[name].letters)
         return _text_column(table, chosen, others)
     return _row_columns(table, others, looks)
+
+
+def _inputs_like(table: _Tables, others: list[str], like: Row | Text) -> _Inputs:
+    """Read the columns that a program reads already, as it reads them: the same row has the same id."""
+    if isinstance(like, Text):
+        named = [name for name in others if name.lower() in TEXT_NAMES]
+        looks = {name: look_at(table.columns[name], name=name) for name in named or others}
+        return _text_column(table, max(looks, key=lambda name: looks[name].letters), others)
+    missing = [name for name in like.columns if name not in others]
+    if missing:
+        raise InputError(
+            f"expected the columns of the program, {len(missing)} are not there: {', '.join(missing[:20])} - at `{table.place}`",
+            cause=_listed(table),
+            fix=did_you_mean(missing[0], others),
+        )
+    looks = {name: Column("number", "") for name in like.numbers} | {name: Column("category", "") for name, _ in like.categories}
+    odd = [(name, row) for name in like.numbers for row, cell in enumerate(table.columns[name]) if not _is_numeric(cell)]
+    problems = [f"{table.where(row)}: expected a number in `{name}`, got `{table.columns[name][row]}`" for name, row in odd]
+    if problems:
+        return _Inputs("rows", [], problems=problems)
+    inputs = _row_columns(table, list(like.columns), looks)
+    unused = [f"`{name}`" for name in others if name not in looks]
+    inputs.notes += [f"left out, for the program does not read it: {', '.join(unused)}"] if unused else []
+    return inputs
+
+
+def _is_numeric(cell: Any) -> bool:
+    try:
+        return is_missing(cell) or (not isinstance(cell, bool) and number_of(cell) is not None)
+    except InputError:
+        return False
 
 
 def media_column(cells: Sequence[Any]) -> bool:

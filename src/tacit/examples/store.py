@@ -50,6 +50,11 @@ class Store:
     disputes: dict[str, dict[str, Any]]
     undecided: dict[str, Record]
 
+    def row(self, name: str) -> int | None:
+        """Give the place of an example in `records`, None when it has no label in force or is none."""
+        at = bisect_left(self.records, name, key=_id)
+        return at if at < len(self.records) and self.records[at].id == name else None
+
 
 class Places(Mapping[str, tuple[str, int]]):
     """id -> (file, line), in a tenth of the memory that a dict of tuples takes."""

@@ -6,22 +6,18 @@ import os
 import re
 import shutil
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from tacit.examples.label_files import ANNOTATORS, LABELS
-from tacit.examples.media import MEDIA
 from tacit.examples.records import Record
 from tacit.ground.digests import ID_LENGTH
 from tacit.ground.errors import ConfigError, InputError, TacitError
 from tacit.ground.files import write_atomic
-from tacit.ground.locks import locked
 
 SHARD_BYTES = 400_000  # a shard stays well below the 1 MB that a review on GitHub shows
-LOCK = ".tacit/labels.lock"
 NEW = ".new."  # begins the name of an import that is being written
-_TEMPORARY = re.compile(r"\..+\.tmp")  # as `write_atomic` and `MediaWriter` name them
 _ANNOTATOR = re.compile(r"[\w+-][\w.@+-]{0,63}")
 ID = re.compile(rf'"id"\s*:\s*"([0-9a-f]{{{ID_LENGTH}}})"'.encode())
 
@@ -32,32 +28,6 @@ _ATTRIBUTES = """\
 by/**/*.jsonl merge=union
 **/edits/*.jsonl merge=union
 """
-
-
-@contextmanager
-def writing(directory: Path, doing: str) -> Iterator[None]:
-    """Be the only one that writes labels while the block runs; what a killed writer left half done is cleared away first.
-
-    Raises: TacitError that names the process which writes.
-    """
-    with locked(directory / LOCK, doing):
-        clear_leftovers(directory)
-        yield
-
-
-def clear_leftovers(directory: Path) -> list[Path]:
-    """Remove what writers that were killed left behind, and give it; only for who holds the lock."""
-    found = [path for path in (directory / LABELS).glob(f"{NEW}*")]
-    for here, below, names in os.walk(directory / LABELS):
-        below[:] = [name for name in below if not name.startswith(".")]
-        found += [Path(here) / name for name in names if _TEMPORARY.fullmatch(name)]
-    found += [path for path in (directory / MEDIA).glob(".pack.*.tmp")]
-    for path in found:
-        if path.is_dir():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            path.unlink(missing_ok=True)
-    return found
 
 
 def write_labels(directory: Path, name: str, records: Iterable[Record]) -> list[Path]:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tacit.cli.output import emit
+from tacit.cli.output import emit, say
 from tacit.ground.errors import TacitError
 from tacit.ground.tables import resolve
 
@@ -38,6 +38,87 @@ def set_command(
     return 0
 
 
+def import_command(
+    source: Annotated[
+        Path, typer.Argument(help="New examples (folder, zip, table, arrays), or a table or JSON with ids and labels.", metavar="PATH")
+    ],
+    program: Program = Path("."),
+    by: By = None,
+    label: Annotated[str | None, typer.Option(help="The column or array that holds the labels.")] = None,
+    group: Annotated[str | None, typer.Option(help="A column whose values never straddle a split.")] = None,
+    only_new: Annotated[bool, typer.Option("--new-only", help="Pass over examples that the program has.")] = False,
+    as_json: Json = False,
+) -> int:
+    """Bring new examples in, or labels for examples that are there."""
+    with resolve("tacit.cli.progress:watch")() as reporter:
+        done = resolve("tacit.directory.labelling:import_labels")(
+            program, source, by=by, label=label, group=group, only_new=only_new, reporter=reporter
+        )
+    if as_json:
+        names = ("name", "added", "known", "relabelled", "opinions", "disputes", "notes")
+        emit({name: getattr(done, name) for name in names})
+        return 0
+    for note in done.notes:
+        say(note)
+    print("\n".join(_summary(done, by)))
+    return 0
+
+
+def _summary(done: Any, by: str | None) -> list[str]:
+    lines = []
+    if done.added:
+        lines.append(f"{_examples(done.added)} added in labels/{done.name}")
+    if done.known:
+        lines.append(f"{_examples(done.known)} known, with the same label")
+    if done.relabelled:
+        lines.append(f"{_examples(len(done.relabelled))} relabelled")
+    if done.opinions:
+        whose = f"labels/by/{by}" if by is not None else f"labels/{done.name}"
+        lines.append(f"{len(done.opinions):,} opinion{'s' if len(done.opinions) != 1 else ''} recorded in {whose}")
+    if done.disputes:
+        shown = ", ".join(done.disputes[:5]) + (" ..." if len(done.disputes) > 5 else "")
+        lines.append(f"{_examples(len(done.disputes))} in dispute: {shown}; settle each with `tacit labels set ID LABEL`")
+    return lines or ["nothing to do: no new example and no label"]
+
+
+def _examples(count: int) -> str:
+    return f"{count:,} example{'s' if count != 1 else ''}"
+
+
+def export_command(
+    path: Annotated[Path, typer.Argument(help="What to write: NAME.csv, NAME.jsonl, NAME.json (COCO-style), or a folder.", metavar="PATH")],
+    program: Program = Path("."),
+    format: Annotated[str | None, typer.Option("--format", help="csv, jsonl, coco or folder; without it the suffix decides.")] = None,
+    as_json: Json = False,
+) -> int:
+    """Write the labels in force for another tool; `tacit labels import` reads them back."""
+    with resolve("tacit.cli.progress:watch")() as reporter:
+        done = resolve("tacit.directory.labelling:export_labels")(program, path, format=format, reporter=reporter)
+    if as_json:
+        emit({"path": str(done.path), "format": done.format, "labelled": done.labelled, "undecided": done.undecided})
+        return 0
+    if done.undecided:
+        say(f"{_examples(done.undecided)} in dispute without a majority: no label in force")
+    say(f"{_examples(done.labelled)} as {done.format}")
+    print(done.path)
+    return 0
+
+
+def pack_command(
+    name: Annotated[str, typer.Argument(help="The import: a folder below labels/.", metavar="IMPORT")],
+    program: Program = Path("."),
+    as_json: Json = False,
+) -> int:
+    """Move a large import's records out of git into chunks in media/; relabels stay text."""
+    count = resolve("tacit.directory.labelling:pack_labels")(program, name)
+    if as_json:
+        emit({"name": name, "records": count})
+        return 0
+    say("the chunks are media now: `tacit media push` carries them; commit what changed below labels/")
+    print(f"{count:,} records in chunks, named in labels/{name}/chunks.json")
+    return 0
+
+
 def _fields(item: Any) -> dict[str, Any]:
     names = ("id", "before", "after", "source", "file", "line", "removed", "changed")
     return {name: getattr(item, name) for name in names}
@@ -48,8 +129,9 @@ def _sentence(item: Any) -> str:
     if not item.changed:
         return f"{item.id} {_shown(item.after)}, as before - {place}"
     before = "no label in force" if item.before is None else _shown(item.before)
+    change = f"{before} -> {_shown(item.after)}" if before != _shown(item.after) else f"{before}, as before"
     settled = f"; settled, opinions taken away: {', '.join(item.removed)}" if item.removed else ""
-    return f"{item.id} {before} -> {_shown(item.after)} - {place}{settled}"
+    return f"{item.id} {change} - {place}{settled}"
 
 
 def _shown(label: Any) -> str:
