@@ -91,8 +91,19 @@ def _facts(evidence: Any) -> list[str]:
     ]
     if any(spent):
         lines.append(f"took {', '.join(filter(None, spent))}")
+    if run.get("warm"):
+        lines.append(_warm(run["warm"]))
     if run.get("interrupted"):
         lines.append("interrupted: this is the best so far; `--resume` goes on")
     if run.get("repeat"):
         lines.append(f"to repeat it: {run['repeat']}")
     return lines
+
+
+def _warm(warm: Any) -> str:
+    """Say what a warm start went on from, and what validation said before and after."""
+    scores = warm.get("validation") or {}
+    before, after = scores.get("before"), scores.get("after")
+    judged = f": {warm.get('metric')} on validation {decimal(before)} before, {decimal(after)} after" if before is not None else ""
+    kept = "; nothing that was trained was better, so the weights stay as they were" if warm.get("kept") == "start" else ""
+    return f"warm start from {str(warm.get('from'))[:12]}{judged}{kept}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,13 +46,14 @@ class Listing:
 
 @dataclass(frozen=True)
 class Inspection:
-    """What `inspect` found; `parts` shows it, `to_json` gives it as data."""
+    """What `inspect` found; `parts` shows it, `to_json` gives it as data. origin: lines that say from which labels it was compiled."""
 
     name: str
     signature: str
     driver: str
     digest: str
     listings: tuple[Listing, ...]
+    origin: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Give JSON values."""
@@ -59,7 +61,7 @@ class Inspection:
 
     def parts(self) -> list[Part]:
         """Lay out for a person."""
-        shown: list[Part] = [f"{self.name}: {self.signature}", f"digest {self.digest[:24]}, driver `{self.driver}`"]
+        shown: list[Part] = [f"{self.name}: {self.signature}", f"digest {self.digest[:24]}, driver `{self.driver}`", *self.origin]
         for listing in self.listings:
             rows = tuple(
                 (str(line.number), line.operation, line.out, line.a, line.b, f"{line.macs:,}", f"{line.weight_bytes:,}", line.source)
@@ -77,7 +79,19 @@ def inspect(binary: Binary) -> Inspection:
     """List the instructions of every entry point with shapes, multiply-accumulates, bytes and the layer they came from."""
     listings = tuple(_listing(name, binary.graphs[name]) for name in sorted(binary.graphs, key=lambda name: (name != "main", name)))
     name = str(binary.evidence.get("name") or "binary")
-    return Inspection(name, str(binary.signature), binary.driver, binary.digest, listings)
+    return Inspection(name, str(binary.signature), binary.driver, binary.digest, listings, tuple(_origin(binary)))
+
+
+def _origin(binary: Binary) -> Iterator[str]:
+    """Say from which version of the labels a binary was compiled, and which run it went on from."""
+    labels, warm = binary.evidence.get("labels") or {}, (binary.evidence.get("run") or {}).get("warm")
+    if labels.get("digest"):
+        commit = labels.get("commit")
+        changed = ", with edits that were not committed" if str(commit).endswith("-dirty") else ""
+        of = f" of commit {str(commit).removesuffix('-dirty')}{changed}" if commit else ", not of a commit"
+        yield f"labels {labels['digest'][:24]}{of}"
+    if warm:
+        yield f"warm start from {warm['from'][:24]}{' of commit ' + warm['commit'] if warm.get('commit') else ''}"
 
 
 def disassemble(binary: Binary) -> str:
