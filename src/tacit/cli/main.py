@@ -16,7 +16,7 @@ from typing import Any
 
 import typer
 
-from tacit.cli.commands import build, check, compile, diff, inspect, labels, lint, media, new, run, test
+from tacit.cli.commands import build, check, compile, diff, inspect, labels, labels_history, lint, media, new, run, test
 from tacit.cli.output import fail, say
 from tacit.cli.version import print_version
 from tacit.ground.errors import TacitError, UnknownName
@@ -44,6 +44,10 @@ GROUPS: dict[str, tuple[str, dict[str, Callable[..., int]]]] = {
             "import": labels.import_command,
             "export": labels.export_command,
             "pack": labels.pack_command,
+            "status": labels_history.status,
+            "diff": labels_history.diff,
+            "log": labels_history.log,
+            "merge": labels_history.merge,
         },
     ),
     "media": (

@@ -1,0 +1,1 @@
+"""What people see of their labels' history: status, diff, log, merge."""
