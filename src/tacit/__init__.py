@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from tacit.ground.errors import TacitError
     from tacit.ground.progress import Reporter
     from tacit.instruments.behaviour.comparing import diff
+    from tacit.instruments.bisecting.searching import bisect
     from tacit.instruments.compile_report import report
     from tacit.instruments.doctor import check
     from tacit.instruments.inspection import inspect
@@ -79,6 +80,7 @@ _NAMES = {
     "inspect": "tacit.instruments.inspection:inspect",
     "test": "tacit.instruments.testing:test",
     "diff": "tacit.instruments.behaviour.comparing:diff",
+    "bisect": "tacit.instruments.bisecting.searching:bisect",
     "lint": "tacit.instruments.linting.running:lint",
     "check": "tacit.instruments.doctor:check",
     "card": "tacit.instruments.model_card:card",
@@ -107,6 +109,7 @@ __all__ = [
     "Text",
     "__version__",
     "adopt",
+    "bisect",
     "build",
     "card",
     "check",

@@ -16,7 +16,7 @@ from typing import Any
 
 import typer
 
-from tacit.cli.commands import build, check, compile, diff, inspect, labels, labels_history, lint, media, new, run, test
+from tacit.cli.commands import bisect, build, check, compile, diff, inspect, labels, labels_history, lint, media, new, run, test
 from tacit.cli.output import fail, say
 from tacit.cli.version import print_version
 from tacit.ground.errors import TacitError, UnknownName
@@ -30,6 +30,7 @@ COMMANDS: dict[str, Callable[..., int]] = {
     "inspect": inspect.command,
     "test": test.command,
     "diff": diff.command,
+    "bisect": bisect.command,
     "lint": lint.command,
     "build": build.command,
     "check": check.command,

@@ -1,0 +1,1 @@
+"""Finding the label commit that broke a goal, by binary search over the history."""
