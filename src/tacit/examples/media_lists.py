@@ -97,20 +97,26 @@ def list_files(directory: Path) -> list[Path]:
     return [path for path in sorted((directory / LABELS).glob(f"*/{MEDIA_LIST}")) if not path.parent.name.startswith(".")]
 
 
-def write_media_list(directory: Path, name: str, ids: Iterable[str], *, reader: MediaReader | None = None) -> Path | None:
+def write_media_list(directory: Path, name: str, ids: Iterable[str]) -> Path | None:
     """Write the list of the import `name`, whose media are `ids`; give its path, None when it needs no pack.
 
     A list that is there is added to, never shortened; chunks of records that the import has in `media/` are on it, too.
     Raises: InputError when a pack is not what its name says.
     """
     path = directory / LABELS / name / MEDIA_LIST
-    known = needed_packs(directory)
+    _add_packs(directory, path, MediaReader(directory).packs(ids) | _chunks_here(directory, name), needed_packs(directory))
+    return path if path.is_file() else None
+
+
+def _add_packs(directory: Path, path: Path, packs: set[str], known: dict[str, Pack]) -> bool:
+    """Add packs to a list; say whether it had to be written. `known`: packs that some list describes; new ones join it."""
     mine = set(_names(path))
-    packs = (reader or MediaReader(directory)).packs(ids) | _chunks_here(directory, name) | mine
-    if packs - mine:
-        listed = sorted(known.get(pack) or pack_of(directory / MEDIA / pack) for pack in packs)
-        write_atomic(path, "\n\n".join(pack.line() for pack in listed) + "\n")
-    return path if packs else None
+    if packs <= mine:
+        return False
+    for pack in packs - known.keys():
+        known[pack] = pack_of(directory / MEDIA / pack)
+    write_atomic(path, "\n\n".join(known[pack].line() for pack in sorted(packs | mine)) + "\n")
+    return True
 
 
 def _chunks_here(directory: Path, name: str) -> set[str]:
@@ -135,17 +141,15 @@ def complete_lists(directory: Path) -> tuple[list[Path], list[str]]:
     wanted = {**chunked, **media_ids(directory)}
     if not wanted:
         return [], []
-    needed_packs(directory)  # names what is wrong with the lists before one of them is written
+    known = needed_packs(directory)  # names what is wrong with the lists before one of them is written
     reader = MediaReader(directory)
     written, missing = [], []
     for name, ids in wanted.items():
         path = directory / LABELS / name / MEDIA_LIST
-        before = set(_names(path))
-        here = [identity for identity in ids if identity in reader]
-        write_media_list(directory, name, here, reader=reader)
-        if set(_names(path)) != before:
+        here = all((directory / MEDIA / pack).is_file() for pack in _names(path))
+        if _add_packs(directory, path, reader.packs(ids) | _chunks_here(directory, name), known):
             written.append(path)
-        if all((directory / MEDIA / pack).is_file() for pack in before):
+        if here:
             missing += [identity for identity in ids if identity not in reader]
     return written, missing
 
