@@ -8,9 +8,10 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import asdict, replace
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
 from functools import cache
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -37,12 +38,13 @@ from tacit.passes.pipeline import optimise
 from tacit.program import Program
 from tacit.search.columns import columns, seed_of
 from tacit.search.devices import device_for
+from tacit.search.keeping import keep_trained
 from tacit.search.recipe import Recipe, recipe_for
 from tacit.search.running import Stop
 from tacit.search.schedule import Plan
 from tacit.search.search import CHECKPOINT, DECISION, TRIALS, Examined, Found, Search
-from tacit.search.trained import Trained, save_trained
 from tacit.search.training import Task
+from tacit.search.warm import Start, skeleton_name, start_of, suggestion, warm_recipe
 from tacit.signature.base import ArraySpec
 from tacit.skeletons.choices import Choice
 from tacit.skeletons.table import check_settings, skeleton_for
@@ -59,6 +61,7 @@ def compile(
     seed: int = 0,
     device: str = "auto",
     resume: bool = False,
+    warm: str | PathLike[str] | None = None,
     plan: Plan | None = None,
     run_directory: Path | None = None,
     reporter: Reporter | None = None,
@@ -67,17 +70,15 @@ def compile(
     """Find a binary for a program within its budget.
 
     seed: decides weights, order and augmentation. device: auto, cpu, cuda ... resume: go on with an unfinished run of the same
-    program, budget and seed. plan: steps to take, as a run by the clock records them (else `budget.steps`, else the clock).
+    program, budget and seed. warm: go on from the weights of an earlier run of the program directory, with a fraction of the steps:
+    ``auto`` (the newest one), the binary that it made, or the digest of that. plan: steps to take, as a run by the clock records them
+    (else `budget.steps`, else the clock).
     run_directory: where checkpoints go (default: `.tacit/runs` in the program directory; none without one).
     started: `time.monotonic()` when the person's command began, for the budget.
     Raises: InputError for examples that can't be learned from, LoweringError, BudgetError, ConfigError.
     """
     reporter = reporter or Reporter()
     budget = program.budget
-    if plan is None and budget.steps is not None:
-        plan = [(0, budget.steps)]
-    minutes = DEFAULT_MINUTES if budget.minutes is None else budget.minutes
-    meter = Meter(None if plan is not None else minutes * 60.0, start=started)
     goals = program.goals or (Goal(program.signature.output.metric),)
     check_goals_fit(goals, program.signature.output)
     check_examples(program)
@@ -86,12 +87,23 @@ def compile(
     train, validation = program.examples.split("train"), program.examples.split("validation")
     recipe = recipe_for(program.signature, program.recipe, examples=len(train))
     place = device_for(device)
-    folder = _run_folder(program, run_directory, seed=seed, plan=plan, resume=resume, reporter=reporter)
-    reporter.phase("preparing")
-    task = Task(program.signature, columns(train, place), columns(validation, place), goals[0])
     refit = refits(program, recipe)
     # The examples that the shipped weights have seen, and those that only decided.
     learnt = program.examples.take(program.examples.splits != "test") if refit else train
+    drawn = seed_of(seed, "run") % 2**31
+    start = None if warm is None else start_of(program, warm, skeleton, learnt, batch=recipe.batch, seed=drawn)
+    if start is not None:
+        reporter.note(start.describe())
+        recipe = warm_recipe(recipe)
+    elif (hint := suggestion(program)) is not None:
+        reporter.note(hint)
+    if plan is None and budget.steps is not None:
+        plan = [(0, budget.steps if start is None else min(budget.steps, start.steps))]
+    minutes = DEFAULT_MINUTES if budget.minutes is None else budget.minutes
+    meter = Meter(None if plan is not None else minutes * 60.0, start=started)
+    folder = _run_folder(program, run_directory, seed=seed, plan=plan, start=start, resume=resume, reporter=reporter)
+    reporter.phase("preparing")
+    task = Task(program.signature, columns(train, place), columns(validation, place), goals[0])
     final = Task(program.signature, columns(learnt, place), columns(validation.take(np.arange(0)), place), goals[0]) if refit else None
     evaluated = len(validation) + int((program.examples.splits == "test").sum())
     with _first_interrupt_asks() as stop:
@@ -99,7 +111,7 @@ def compile(
             task=task,
             skeleton=skeleton,
             recipe=recipe,
-            seed=seed_of(seed, "run") % 2**31,
+            seed=drawn,
             inputs=train.inputs,
             budget=budget,
             meter=meter,
@@ -108,18 +120,77 @@ def compile(
             stop=stop,
             folder=folder,
             final=final,
+            start=start,
             examine=lambda network: _examine(network, program, train, evaluated),
         )
-        found = search.run(program.settings, resume=resume)
+        found = search.run(program.settings if start is None else start.settings, resume=resume)
         if stop.asked and found.training.progress.step == 0:
             raise KeyboardInterrupt
         reporter.phase("lowering and measuring")
         seconds = None if plan is not None else meter
         if found.training.task is task:  # a trial, saved when choosing was interrupted, has not seen validation
             refit, learnt = False, train
-        binary = _shipped(program, found, learnt, refit=refit, seed=seed, device=place, meter=seconds)
-        _keep(program, binary, found, learnt)
+        binary = _shipped(program, found, learnt, refit=refit, seed=seed, device=place, meter=seconds, start=start)
+        keep_trained(program, binary, found, learnt, start)
         return binary
+
+
+@dataclass(frozen=True, eq=False)
+class Observed:
+    """What one training run said of examples.
+
+    averages: `Training.averages` over those that were learnt from, in order. scores: float32[example, score] of those held out.
+    """
+
+    averages: dict[str, np.ndarray]
+    scores: np.ndarray
+
+
+def observe(
+    program: Program,
+    *,
+    held_out: np.ndarray | None = None,
+    seed: int = 0,
+    device: str = "auto",
+    plan: Plan | None = None,
+    reporter: Reporter | None = None,
+) -> Observed:
+    """Train once as `compile` does, whatever the splits, and give what the run said of the examples; no binary is made.
+
+    held_out: bool[example], those to leave out and to score afterwards; for them it's as if their labels were unknown.
+    The budget is the program's (`budget.steps`, else `budget.minutes`, else five minutes). Raises: InputError, BudgetError, ConfigError.
+    """
+    reporter = reporter or Reporter()
+    budget, examples = program.budget, program.examples
+    if plan is None and budget.steps is not None:
+        plan = [(0, budget.steps)]
+    minutes = DEFAULT_MINUTES if budget.minutes is None else budget.minutes
+    left_out = np.zeros(len(examples), bool) if held_out is None else held_out
+    learnt, others, place = examples.take(~left_out), examples.take(left_out), device_for(device)
+    check_examples(replace(program, examples=replace(learnt, splits=np.full(len(learnt), "train"))))
+    skeleton = skeleton_for(program.signature, program.skeleton)
+    check_settings(skeleton, program.settings)
+    goal = (program.goals or (Goal(program.signature.output.metric),))[0]
+    with _first_interrupt_asks() as stop:
+        search = Search(
+            task=Task(program.signature, columns(learnt, place), columns(learnt.take(np.arange(0)), place), goal),
+            skeleton=skeleton,
+            recipe=recipe_for(program.signature, program.recipe, examples=len(learnt)),
+            seed=seed_of(seed, "run") % 2**31,
+            inputs=learnt.inputs,
+            budget=budget,
+            meter=Meter(None if plan is not None else minutes * 60.0),
+            plan=plan,
+            reporter=reporter,
+            stop=stop,
+            folder=None,
+            examine=lambda _: Examined({}, 0.0),
+        )
+        training = search.run(program.settings, resume=False).training
+        if stop.asked:
+            raise KeyboardInterrupt
+        averages = {name: tensor.cpu().numpy() for name, tensor in training.averages().items()}
+        return Observed(averages, training.predict_new(columns(others, place)))
 
 
 def refits(program: Program, recipe: Recipe) -> bool:
@@ -184,7 +255,15 @@ def _lower(network: nn.Module, program: Program) -> Lowered:
 
 
 def _shipped(
-    program: Program, found: Found, learnt: Examples, *, refit: bool, seed: int, device: torch.device, meter: Meter | None
+    program: Program,
+    found: Found,
+    learnt: Examples,
+    *,
+    refit: bool,
+    seed: int,
+    device: torch.device,
+    meter: Meter | None,
+    start: Start | None,
 ) -> Binary:
     """Lower the network that was found, hold it against PyTorch, and measure it: the scores are those of the shipped binary."""
     lowered = _lower(found.network, program)
@@ -215,28 +294,11 @@ def _shipped(
         "suspicious": suspicious_labels(found, learnt),
         "versions": versions(),
     }
-    evidence["run"] = run_of(program, found, seed=seed, device=device, seconds=None if meter is None else meter.elapsed())
+    seconds = None if meter is None else meter.elapsed()
+    evidence["run"] = run_of(program, found, seed=seed, device=device, seconds=seconds, start=start)
     bare = Binary({"main": lowered.graph}, program.signature)
     evidence["probes"] = record_probes(bare, [array[:4] for array in probe.inputs])
     return Binary({"main": lowered.graph}, program.signature, evidence=json.loads(json.dumps(evidence)))
-
-
-def _keep(program: Program, binary: Binary, found: Found, learnt: Examples) -> None:
-    """Keep the weights in the form in which they are trained in the program directory; without one there is nowhere to."""
-    if program.directory is None:
-        return
-    values = {
-        "ids": learnt.ids.tolist(),
-        "skeleton": _skeleton_name(program),
-        "settings": found.settings,
-        "recipe": asdict(found.recipe),
-        "seed": binary.evidence["run"]["seed"],
-        "labels": program.examples.labels_digest,
-        "commit": binary.evidence["labels"]["commit"],
-    }
-    trained = Trained(binary.digest, found.training.weights(), {}, values)
-    with suppress(TacitError):  # a cache: a full disk must not cost the binary
-        save_trained(program.directory, trained)
 
 
 def _difference(network: nn.Module, graph: Graph, examples: Examples, *, count: int = 64) -> float:
@@ -253,9 +315,20 @@ def _difference(network: nn.Module, graph: Graph, examples: Examples, *, count: 
     return float(np.abs(got - wanted).max() / max(float(np.abs(wanted).max()), least))
 
 
-def _run_folder(program: Program, given: Path | None, *, seed: int, plan: Plan | None, resume: bool, reporter: Reporter) -> Path | None:
+def _run_folder(
+    program: Program,
+    given: Path | None,
+    *,
+    seed: int,
+    plan: Plan | None,
+    start: Start | None,
+    resume: bool,
+    reporter: Reporter,
+) -> Path | None:
     """Give the folder of this run, named after everything that decides it; clear it unless the run is continued."""
     configuration = _configuration(program, seed, plan)
+    if start is not None:
+        configuration["warm"] = start.digest
     if given is None and program.directory is None:
         return None
     key = sha256(canonical_json(configuration).encode())[:12]
@@ -281,7 +354,7 @@ def _configuration(program: Program, seed: int, plan: Plan | None) -> dict[str, 
     return {
         "labels": program.examples.labels_digest,
         "signature": program.signature.to_json(),
-        "skeleton": _skeleton_name(program),
+        "skeleton": skeleton_name(program),
         "settings": {name: plain(value) for name, value in program.settings.items()},
         "recipe": {name: plain(value) for name, value in program.recipe.items()},
         "goals": [asdict(goal) for goal in program.goals],
@@ -289,12 +362,6 @@ def _configuration(program: Program, seed: int, plan: Plan | None) -> dict[str, 
         "plan": plan,
         "seed": seed,
     }
-
-
-def _skeleton_name(program: Program) -> str | None:
-    if isinstance(program.skeleton, str | None):
-        return program.skeleton
-    return str(getattr(program.skeleton, "__name__", type(program.skeleton).__name__))
 
 
 def _clear(folder: Path) -> None:

@@ -7,6 +7,7 @@ program and seed give the same bytes.
 from __future__ import annotations
 
 import json
+import os
 import platform
 import subprocess
 from pathlib import Path
@@ -17,14 +18,18 @@ import torch
 
 from tacit.examples.examples import SPLITS, Examples
 from tacit.goals.evidence import check_goals, evaluate_scores
+from tacit.goals.table import metric_of
 from tacit.ground.tables import resolve
 from tacit.ir.cost import cost
 from tacit.ir.graph import Graph
 from tacit.program import Program
 from tacit.search.schedule import print_plan
 from tacit.search.search import Found
+from tacit.search.suspicion import rate
+from tacit.search.warm import Start
 
 _SUSPICIOUS = 12
+_HOOKS = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX")
 
 
 def scores_of(graph_scores: np.ndarray, examples: Examples) -> dict[str, Any]:
@@ -57,28 +62,41 @@ def labels_of(program: Program) -> dict[str, Any]:
 
 
 def commit_of(directory: Path | None) -> str | None:
-    """Give the git commit of a program directory, with ``-dirty`` when labels or settings differ from it; None without git."""
+    """Give the git commit of a program directory, with ``-dirty`` when labels or settings differ from it.
+
+    None without git, and where the commit holds no labels of this directory (a folder that the repository around it ignores). The
+    directory may be a folder of a larger repository: only its own labels and settings count.
+    """
     if directory is None:
         return None
     try:
-        ask = ["git", "-C", str(directory)]
-        commit = subprocess.run([*ask, "rev-parse", "HEAD"], capture_output=True, text=True, timeout=10, check=True).stdout.strip()
-        changed = subprocess.run(
-            [*ask, "status", "--porcelain", "--", "labels", "tacit.toml"], capture_output=True, text=True, timeout=30, check=True
-        ).stdout.strip()
+        commit = _git(directory, "rev-parse", "HEAD")
+        if not _git(directory, "ls-tree", "--name-only", commit, "--", "labels"):
+            return None
+        changed = _git(directory, "status", "--porcelain", "--", "labels", "tacit.toml")
     except (OSError, subprocess.SubprocessError):
         return None
     return f"{commit}-dirty" if changed else commit
 
 
-def run_of(program: Program, found: Found, *, seed: int, device: torch.device, seconds: float | None) -> dict[str, Any]:
+def _git(directory: Path, *arguments: str) -> str:
+    """Ask git about a folder. What its hooks set for another repository is left out of the environment."""
+    own = {name: value for name, value in os.environ.items() if name not in _HOOKS}
+    words = ["git", "-C", str(directory), *arguments]
+    return subprocess.run(words, capture_output=True, text=True, timeout=30, check=True, env=own).stdout.strip()
+
+
+def run_of(
+    program: Program, found: Found, *, seed: int, device: torch.device, seconds: float | None, start: Start | None
+) -> dict[str, Any]:
     """Say how the weights were found, and the command that finds them again."""
     training = found.training
     plan = print_plan(training.progress.plan)
     interrupted = found.outcome.interrupted
     fixed = " ".join(f"--set skeleton.{name}={json.dumps(value)}" for name, value in sorted(found.settings.items()))
     fixed += "".join(f" --set train.{name}={json.dumps(value)}" for name, value in sorted(program.recipe.items()))
-    again = f"tacit compile {program.name} --steps {plan} --seed {seed} {fixed}".strip()
+    warm = f" --warm-from {start.digest[:24]}" if start is not None else ""
+    again = f"tacit compile {program.name} --steps {plan} --seed {seed}{warm} {fixed}".strip()
     if len(training.progress.plan) > 1:  # a run by the clock, planned anew on the way
         again = f"tacit compile {program.name} --repeat {program.name}.tacit"
     run: dict[str, Any] = {
@@ -102,9 +120,31 @@ def run_of(program: Program, found: Found, *, seed: int, device: torch.device, s
             for trial in found.trials
         ],
     }
+    if start is not None:
+        run["warm"] = _warm(start, found)
     if seconds is not None:
         run["seconds"] = round(seconds, 2)
     return run
+
+
+def _warm(start: Start, found: Found) -> dict[str, Any]:
+    """Say what a warm-started run went on from, and what validation said of it before and after.
+
+    kept: ``start`` when nothing that was trained was better than the weights it started from by validation.
+    """
+    history, goal = found.outcome.history, found.training.task.goal
+    sign = 1.0 if metric_of(goal).higher_is_better else -1.0
+    first = history[0]["validation"] if history and history[0]["step"] == 0 else None
+    scores = (None, None) if first is None else (sign * first, sign * found.outcome.score)
+    unchanged = all(torch.equal(tensor.cpu(), start.weights[name]) for name, tensor in found.outcome.weights.items())
+    return {
+        "from": start.digest,
+        "commit": start.commit,
+        "labels": {"changed": start.changed, "added": start.added, "removed": start.removed},
+        "metric": goal.metric,
+        "validation": dict(zip(("before", "after"), scores, strict=True)),
+        "kept": "start" if unchanged else "trained",
+    }
 
 
 def versions() -> dict[str, str]:
@@ -120,25 +160,18 @@ def versions() -> dict[str, str]:
 
 def suspicious_labels(found: Found, train: Examples) -> list[dict[str, Any]]:
     """List the training labels that the run itself disagreed with most: the lowest mean margins while it learnt."""
-    training = found.training
-    if training.task.signature.output.loss != "cross_entropy" or not bool((training.seen > 0).any()):
-        return []
-    seen = training.seen.cpu().numpy()
-    margins = np.where(seen > 0, training.margins.cpu().numpy() / np.maximum(seen, 1), np.inf)
-    order = np.argsort(margins, kind="stable")[:_SUSPICIOUS]
-    order = order[margins[order] < 0]
-    if len(order) == 0:
-        return []
+    seen = {name: tensor.cpu().numpy() for name, tensor in found.training.dynamics.averages().items()}
     output = train.signature.output
-    # The trained network has learned the wrong labels by heart too, so the guess is the answer that it prefers to the label.
-    guesses = np.array(training.predict(split="train", rows=torch.from_numpy(order)))
-    guesses[np.arange(len(order)), train.targets[order]] = -np.inf
+    rating = rate(output, seen, train.targets) if output.kind == "class" and seen else None
+    if rating is None:
+        return []
+    order = np.argsort(rating.margins, kind="stable")[:_SUSPICIOUS]
     return [
         {
             "id": str(train.ids[row]),
             "label": output.label(train.targets[row]),
-            "guess": output.decode(scores),
-            "margin": round(float(margins[row]), 3),
+            "guess": output.decode(rating.guesses[row]),
+            "margin": round(float(rating.margins[row]), 3),
         }
-        for row, scores in zip(order, guesses, strict=True)
+        for row in order[rating.margins[order] < 0]
     ]

@@ -1,7 +1,7 @@
 """One run of gradient descent that can be stopped at any step, saved, and continued with the same result.
 
 Everything random at step t is a function of the seed and t, so the state is small: weights, optimiser, progress, and what was
-learnt about the examples on the way (margins).
+learnt about the examples on the way (`Dynamics`).
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from tacit.goals.goal import Goal
 from tacit.search.augmentation import AUGMENTATIONS
 from tacit.search.columns import Columns, Order, seed_of
+from tacit.search.dynamics import HOLDING, Dynamics, counts_from
 from tacit.search.losses import LOSSES, class_weights
 from tacit.search.optimisers import OPTIMISERS
 from tacit.search.recipe import Recipe
@@ -69,11 +70,12 @@ class Training:
         names = recipe.augment if recipe.augment is not None else task.signature.input.augmentations
         self._augmentations = [AUGMENTATIONS.get(name) for name in names] if augment else []
         self.augmented = [name for name in names] if augment else []
+        self._counts_from = counts_from(self.augmented)
         self._train = fixed_front(self.network, task.train)
         self._validation = fixed_front(self.network, task.validation)
         self._weights = self._class_weights()
-        self.margins = torch.zeros(len(task.train), device=self.device)
-        self.seen = torch.zeros(len(task.train), device=self.device)
+        output = task.signature.output
+        self.dynamics = Dynamics(len(task.train), output.width, output.loss, self.device)
         self.loss = math.nan
         self._initial = self.weights()
 
@@ -123,8 +125,8 @@ class Training:
         if recipe.clip:
             nn.utils.clip_grad_norm_(self.network.parameters(), recipe.clip)
         self.optimiser.step()
-        if progress.fraction >= (0.5 if self._augmentations else 0.1):
-            self._remember(rows, scores.detach().mean(1) if scores.ndim == 3 else scores.detach(), targets)
+        if progress.fraction >= self._counts_from:
+            self.dynamics.add(rows, scores.detach(), targets)
         self.loss = float(loss.detach())
         progress.advance()
 
@@ -159,25 +161,25 @@ class Training:
             array = augmentation(array, spec, generator)
         return array
 
-    def _remember(self, rows: Tensor, scores: Tensor, targets: Tensor) -> None:
-        """Add up each example's margin, given label minus best other (Pleiss et al. 2020, "area under the margin").
-
-        With augmentation the second half of a run tells most. Without it late passes have learnt wrong labels by heart, so nearly all
-        of the run counts.
-        """
-        if self.task.signature.output.loss != "cross_entropy" or scores.shape[1] < 2:
-            return
-        given = scores.gather(1, targets[:, None])[:, 0]
-        others = scores.scatter(1, targets[:, None], -torch.inf).amax(1)
-        rows = rows.to(self.device)
-        self.margins.index_add_(0, rows, given - others)
-        self.seen.index_add_(0, rows, torch.ones_like(given))
-
     def predict(self, *, split: str = "validation", rows: Tensor | None = None, batch: int = 512) -> np.ndarray:
         """Give float32[example, score] of the train or validation split (of some `rows` of it), in evaluation mode."""
         data = self._train if split == "train" else self._validation
         if rows is not None:
             data = Columns(data.specs, tuple(tensor[rows] for tensor in data.inputs), data.targets[rows])
+        return self._predict(data, batch)
+
+    def averages(self) -> dict[str, Tensor]:
+        """Give `Dynamics.averages`; where augmentation held labels back, ``final``, too: float32[example, score] of the final weights."""
+        found = self.dynamics.averages()
+        if found and HOLDING & set(self.augmented) and "classes" not in found:
+            found["final"] = torch.from_numpy(self.predict(split="train"))
+        return found
+
+    def predict_new(self, examples: Columns, *, batch: int = 512) -> np.ndarray:
+        """Give float32[example, score] of examples that are in neither split, in evaluation mode."""
+        return self._predict(fixed_front(self.network, examples), batch)
+
+    def _predict(self, data: Columns, batch: int) -> np.ndarray:
         self.network.eval()
         with torch.inference_mode():
             parts = [self.scores(arrays) for arrays, _ in data.batches(batch)]
@@ -197,7 +199,7 @@ class Training:
                     tensors[f"optimiser.{index}.{name}"] = value.detach().clone()
                 elif value is not None:
                     slots.setdefault(str(index), {})[name] = value
-        tensors |= {"margins": self.margins.clone(), "seen": self.seen.clone()}
+        tensors |= self.dynamics.state()
         return tensors, {"progress": self.progress.state(), "slots": slots, "rate": self.rate.hex(), "loss": float(self.loss).hex()}
 
     def restore(self, tensors: Mapping[str, Tensor], values: Mapping[str, Any]) -> None:
@@ -214,8 +216,7 @@ class Training:
                 slots.setdefault(int(index), {})[slot_name] = slot
         state = self.optimiser.state_dict()
         self.optimiser.load_state_dict({"state": slots, "param_groups": state["param_groups"]})
-        self.margins.copy_(tensors["margins"])
-        self.seen.copy_(tensors["seen"])
+        self.dynamics.restore(tensors)
         self.rate, self.loss = float.fromhex(values["rate"]), float.fromhex(values["loss"])
         self.progress = Progress.restore(json.loads(json.dumps(values["progress"])))
 

@@ -46,7 +46,8 @@ def test_a_run_that_is_saved_and_continued_ends_with_the_same_weights(tmp_path, 
     assert second.resume()
     outcome = second.finish()
     assert all(torch.equal(outcome.weights[name], wanted.weights[name]) for name in wanted.weights)
-    assert torch.equal(second.training.margins, whole.margins)
+    assert torch.equal(second.training.dynamics.sums, whole.dynamics.sums)
+    assert torch.equal(second.training.dynamics.counts, whole.dynamics.counts)
 
 
 def test_a_checkpoint_survives_a_disk_that_is_full(tmp_path, monkeypatch):
@@ -105,15 +106,16 @@ def test_every_example_is_visited_once_an_epoch():
     assert torch.equal(Order(50, 10, seed=1).rows(7), order.rows(7))
 
 
-def test_margins_point_at_the_labels_that_were_flipped():
+def test_averaged_scores_point_at_the_labels_that_were_flipped():
     run = training([(0, 150)], augment=False)
     flipped = torch.zeros(len(run.task.train), dtype=torch.bool)
     flipped[[3, 30, 60, 90]] = True
     run._train.targets[flipped] = 1 - run._train.targets[flipped]
     while not run.progress.done:
         run.step()
-    mean = (run.margins / run.seen.clamp(min=1)).numpy()
-    worst = set(np.argsort(mean)[:6].tolist())
+    scores, given = run.dynamics.averages()["scores"], run._train.targets
+    margins = scores[torch.arange(len(given)), given] - scores[torch.arange(len(given)), 1 - given]
+    worst = set(np.argsort(margins.numpy())[:6].tolist())
     assert {3, 30, 60, 90} <= worst
 
 

@@ -21,8 +21,11 @@ def command(
     write: Annotated[Path | None, typer.Option("--write-baseline", help="Write all findings to a file, as known.")] = None,
     fail_on: Annotated[str, typer.Option("--fail-on", help="Exit with 1 from this severity on: note, warning or error.")] = "error",
     cross_validate: Annotated[
-        bool, typer.Option("--cross-validate", help="Look for label errors by cross-validation, not from the kept training run.")
-    ] = False,
+        int, typer.Option("--cross-validate", min=0, help="Look for label errors by so many folds, not from one training run.", metavar="K")
+    ] = 0,
+    minutes: Annotated[
+        float, typer.Option("--minutes", min=0, help="For training, where no compiled program can be gone by; 0: don't train.")
+    ] = 1.0,
     sarif: Annotated[Path | None, typer.Option("--sarif", help="Also write a SARIF file, for GitHub.")] = None,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print a comment for a pull request.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
@@ -37,7 +40,7 @@ def command(
             fix=fix,
             baseline=None if write is not None else baseline,
             fail_on=fail_on,
-            options=resolve("tacit.instruments.linting.context:Options")(cross_validate=cross_validate),
+            options=resolve("tacit.instruments.linting.context:Options")(cross_validate=cross_validate, minutes=minutes),
             reporter=reporter,
         )
     if sarif is not None:

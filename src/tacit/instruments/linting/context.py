@@ -33,11 +33,13 @@ T = TypeVar("T")
 class Options:
     """What a person may set for the checks.
 
-    seed: decides what is sampled. cross_validate: look for label errors by cross-validation, not from the kept training run.
+    seed: decides what is sampled. cross_validate: look for label errors by so many folds, not from a training run (0: don't).
+    minutes: what lint may spend on training where `compile` has left no run to go by (0: nothing).
     """
 
     seed: int = 0
-    cross_validate: bool = False
+    cross_validate: int = 0
+    minutes: float = 1.0
 
 
 _USUAL = Options()
