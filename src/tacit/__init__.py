@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from tacit.ground.budget import Budget
     from tacit.ground.errors import TacitError
     from tacit.ground.progress import Reporter
+    from tacit.history.media_sync import pull_media, push_media
+    from tacit.history.media_verify import verify_media
     from tacit.instruments.behaviour.comparing import diff
     from tacit.instruments.bisecting.searching import bisect
     from tacit.instruments.compile_report import report
@@ -85,6 +87,9 @@ _NAMES = {
     "check": "tacit.instruments.doctor:check",
     "card": "tacit.instruments.model_card:card",
     "report": "tacit.instruments.compile_report:report",
+    "push_media": "tacit.history.media_sync:push_media",
+    "pull_media": "tacit.history.media_sync:pull_media",
+    "verify_media": "tacit.history.media_verify:verify_media",
     # seams
     "Reporter": "tacit.ground.progress:Reporter",
     "TacitError": "tacit.ground.errors:TacitError",
@@ -121,9 +126,12 @@ __all__ = [
     "load",
     "lower",
     "new",
+    "pull_media",
+    "push_media",
     "read",
     "report",
     "test",
+    "verify_media",
 ]
 
 

@@ -68,7 +68,7 @@ def test_a_checkout_fetches_what_its_labels_need(place):
 def test_a_remote_that_is_away(place, refused):
     (place / "remote").rename(place / "unmounted")
     for verb in ("push", "pull", "verify"):
-        refused("media", verb, "program", names=("found nothing there", "../remote", "not mounted"), cwd=place)
+        refused("media", verb, "program", names=("found nothing there", "remote", "not mounted"), cwd=place)
     (place / "remote").write_text("no folder")
     refused("media", "push", "program", names=("remote",), cwd=place)
     refused("media", "push", "program", "--remote", "s33://bucket/x", names=("did you mean `s3",), cwd=place)

@@ -105,7 +105,7 @@ class FolderRemote:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.shown = str(folder)
+        self.shown = os.path.normpath(folder)
 
     def sizes(self, names: Iterable[str]) -> Mapping[str, int]:
         """Give name -> bytes of every file there. Raises: NotThere."""
