@@ -45,6 +45,7 @@ OPTIONAL = {
     "onnx": "ONNX target",
     "onnxruntime": "checks ONNX",
     "wasmtime": "checks WebAssembly",
+    "fsspec": "media on s3://, hf:// ...",
 }
 _IMPORTED_AS = {"scikit-learn": "sklearn"}
 
