@@ -87,7 +87,14 @@ def _make(directory: Path, source: Path, asked: dict[str, Any], state: str, repo
         write_atomic(building / _NOTE, json.dumps(note, indent=1) + "\n")
 
     return new_program(
-        directory, source=source, label=asked["label"], group=asked["group"], name=_stem(source), finish=write_note, reporter=reporter
+        directory,
+        source=source,
+        label=asked["label"],
+        group=asked["group"],
+        name=_stem(source),
+        workflow=False,
+        finish=write_note,
+        reporter=reporter,
     )
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from tacit.directory.reading import program_name
 from tacit.directory.schema import TOML
 from tacit.directory.template import GITIGNORE, TESTS_TOML, program_toml
+from tacit.directory.workflow import WORKFLOW, workflow_note, workflow_text
 from tacit.examples.intake import Intake, take_in
 from tacit.examples.sources import find_examples
 from tacit.ground.errors import InputError, TacitError
@@ -24,12 +25,14 @@ def new_program(
     label: str | None = None,
     group: str | None = None,
     name: str | None = None,
+    workflow: bool = True,
     finish: Callable[[Path], None] | None = None,
     reporter: Reporter | None = None,
 ) -> Path:
     """Make a program directory from a folder, zip, table or arrays; give its path. Everything inferred stands in `tacit.toml`.
 
     Everything is written into a folder beside it first and renamed at the end, so after an error there is nothing.
+    workflow: write what comments on pull requests that change labels, too.
     finish: called with that folder before the renaming, to write more into it.
     Raises: InputError naming everything in the source that can't be used, or when the directory is there already; TacitError
     when it can't be written, or somebody else has put something there in the meantime.
@@ -48,6 +51,8 @@ def new_program(
         write_atomic(building / TOML, program_toml(name or program_name(directory), intake))
         write_atomic(building / "tests.toml", TESTS_TOML)
         write_atomic(building / ".gitignore", GITIGNORE)
+        if workflow:
+            write_atomic(building / WORKFLOW, workflow_text(directory))
         if finish is not None:
             finish(building)
         building.chmod(0o755)
@@ -56,6 +61,8 @@ def new_program(
         shutil.rmtree(building, ignore_errors=True)
         raise
     _tell(intake, reporter)
+    if workflow:
+        reporter.note(workflow_note(directory))
     return directory
 
 
