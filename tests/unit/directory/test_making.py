@@ -19,7 +19,7 @@ from tacit.signature.image import MOST_PIXELS
 
 def test_the_directory_is_whole(folder, classes, tmp_path):
     directory = new_program(tmp_path / "pets", source=folder(classes("cat", "dog", each=20)))
-    assert sorted(path.name for path in directory.iterdir()) == [".gitignore", "labels", "media", "tacit.toml", "tests.toml"]
+    assert sorted(path.name for path in directory.iterdir()) == [".github", ".gitignore", "labels", "media", "tacit.toml", "tests.toml"]
     document = tomllib.loads((directory / "tacit.toml").read_text())
     assert document == {
         "program": {"name": "pets", "format": 1},
