@@ -106,9 +106,12 @@ def _csv(given: _Given, path: Path, _reporter: Reporter) -> None:
     rows = list(_rows(given))
     if rows:
         fields = list(dict.fromkeys(name for row in rows for name in row))
-    writer = csv.DictWriter(stream, fields, lineterminator="\n", restval="")
-    writer.writeheader()
-    writer.writerows({**row, "label": _cell(row["label"])} for row in rows)
+    usual = csv.DictWriter(stream, fields, lineterminator="\n", restval="")
+    careful = csv.DictWriter(stream, fields, lineterminator="\n", restval="", quoting=csv.QUOTE_ALL)  # a bare CR is not quoted else
+    usual.writeheader()
+    for row in rows:
+        cells = {**row, "label": _cell(row["label"])}
+        (careful if any("\r" in str(cell) for cell in cells.values()) else usual).writerow(cells)
     write_atomic(path, stream.getvalue())
 
 

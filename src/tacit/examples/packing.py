@@ -35,18 +35,20 @@ def pack_import(directory: Path, name: str) -> int:
 
     First the chunks are written, then a manifest that names the shards which it replaces, then the shards are removed; killed in
     between, `finish_packing` does what is left, and until then the shards are read or left aside as a whole.
-    Raises: InputError when there is no such import, it has moved already, or its files are not sound.
+    An import that has moved already stays as it is. Raises: InputError when there is no such import or its files are not sound.
     """
     folder = directory / LABELS / name
     files = [file for file in label_files(directory) if file.source == name]
     shards = [file for file in files if file.kind == "import"]
+    moved = [file for file in files if file.kind == "chunks"]
+    if moved and not shards:  # killed after the last step, or asked for twice
+        write_media_list(directory, name, [])
+        write_attributes(directory)
+        return sum(chunk.records for chunk in chunks.read_manifest(moved[0].path, moved[0].shown, []).chunks)
     if not shards or name.startswith(ANNOTATORS) or not folder.is_dir():
         there = sorted({file.source for file in label_files(directory) if file.kind == "import"})
-        cause = "its records are in chunks already" if files else f"imports in text: {', '.join(there) or 'none'}"
-        raise InputError(f"expected an import whose records are text - at `{folder}`", cause=cause)
-    problems: list[str] = []
-    if any(file.kind == "chunks" for file in files):
-        problems.append(f"{LABELS}/{name}/{CHUNKS}: there are chunks already; move what the text files beside it hold into an import")
+        raise InputError(f"expected an import - at `{folder}`", fix=f"give one of: {', '.join(there) or 'there is none'}")
+    problems = [f"{file.shown}: there are chunks already; the text files beside it are another import's to hold" for file in moved]
     records = _records(directory, shards, problems)
     raise_all(problems, heading=f"expected sound labels - at `{folder}`", fix="resolve the places named", most=100)
     manifest = chunks.write_chunks(directory, records)

@@ -79,7 +79,7 @@ def _find_in_tree(path: Path, tree: Tree, label: str | None, group: str | None, 
             f"expected a table for `{wanted}`, got a folder of media - at `{place}`",
             fix="leave it out: folders are the labels; a pattern over the files' names is written --label '{label}_{group}_{}'",
         )
-    if is_flat(tree):
+    if is_flat(tree) and (like is None or not all("/" in name for name in media)):  # a program that stands takes a folder of one class
         raise _flat(place, media)
     return find_in_folders(tree, root=media_root(tree))
 

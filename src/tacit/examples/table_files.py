@@ -134,7 +134,10 @@ def _separator(text: str) -> str:
         lines.pop()
 
     def evenness(separator: str) -> tuple[float, int]:
-        counts = [len(row) for row in csv.reader(lines, delimiter=separator)]
+        try:
+            counts = [len(row) for row in csv.reader(lines, delimiter=separator)]
+        except csv.Error:  # reading it as a whole says what is wrong
+            return 0.0, 0
         usual, times = Counter(counts).most_common(1)[0]
         return (times / len(counts) if usual > 1 else 0.0, usual)
 

@@ -13,17 +13,17 @@ from tacit.examples.label_files import LABELS
 from tacit.examples.media import MEDIA
 from tacit.examples.packing import finish_packing
 from tacit.examples.writing import NEW
-from tacit.ground.locks import WAIT, locked
+from tacit.ground.locks import locked
 
 LOCK = ".tacit/labels.lock"
 _TEMPORARY = re.compile(r"\..+\.tmp")  # as `write_atomic` and `MediaWriter` name them
 
 
 @contextmanager
-def writing(directory: Path, doing: str, *, wait: float = WAIT) -> Iterator[None]:
+def writing(directory: Path, doing: str, *, wait: float | None = None) -> Iterator[None]:
     """Be the only one that writes labels while the block runs; what a killed writer left half done is cleared away first.
 
-    doing: the command, for whoever has to wait. wait: seconds. Raises: TacitError that names the process which writes.
+    doing: the command, for whoever has to wait. wait: seconds, None for the usual. Raises: TacitError that names the process which writes.
     """
     with locked(directory / LOCK, doing, wait=wait):
         clear_leftovers(directory)

@@ -41,13 +41,13 @@ _PAUSE = 0.02
 
 
 @contextmanager
-def locked(path: Path, doing: str, *, wait: float = WAIT) -> Iterator[None]:
+def locked(path: Path, doing: str, *, wait: float | None = None) -> Iterator[None]:
     """Hold the lock file `path` while the block runs; `doing` tells others what for.
 
     The lock belongs to the open file and not to the file's being there, so one that a killed process left behind holds nobody up.
-    wait: seconds to wait for another process. Raises: TacitError that names who holds it, or when it can't be written.
+    wait: seconds to wait for another process (None: `WAIT`). Raises: TacitError that names who holds it, or when it can't be written.
     """
-    until = time.monotonic() + wait
+    until = time.monotonic() + (WAIT if wait is None else wait)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         file = path.open("a+", encoding="utf-8")
