@@ -28,6 +28,10 @@ def command(
     steps: Annotated[str | None, typer.Option(help="Budget in gradient steps: same seed, same bytes.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from where an earlier run was stopped.")] = False,
+    warm: Annotated[bool, typer.Option("--warm", help="After an edit of the labels: go on from the newest run, in few steps.")] = False,
+    warm_from: Annotated[
+        str | None, typer.Option(help="As --warm, but from the run that made this binary (or its digest).", metavar="FILE")
+    ] = None,
     repeat: Annotated[
         Path | None, typer.Option(help="Take the steps, seed and settings of the run that made this binary.", metavar="FILE")
     ] = None,
@@ -43,9 +47,10 @@ def command(
     """Find a program that meets the goal and write it as one file."""
     started = time.monotonic()
     given = list(settings or [])
+    origin = warm_from or ("auto" if warm else None)
     if repeat is not None:
-        steps, seed, chosen = run_of(repeat, minutes=minutes, steps=steps)
-        given = chosen + given
+        steps, seed, chosen, earlier = run_of(repeat, minutes=minutes, steps=steps)
+        given, origin = chosen + given, origin or earlier
     overrides = parse_settings(given, minutes=minutes, steps=steps)
     plan = resolve("tacit.search.schedule:parse_plan")(steps) if steps is not None else None
     with resolve("tacit.cli.progress:watch")() as reporter:
@@ -53,7 +58,7 @@ def command(
         program = resolve("tacit.cli.programs:open_program")(source, label=label, group=group, overrides=overrides, reporter=reporter)
         path = writable(output or (program.directory or Path()) / f"{program.name}.tacit")
         binary = resolve("tacit.compiler:compile")(
-            program, seed=seed, device=device, resume=resume, plan=plan, reporter=reporter, started=started
+            program, seed=seed, device=device, resume=resume, warm=origin, plan=plan, reporter=reporter, started=started
         )
         binary.save(path)
         card = resolve("tacit.instruments.model_card:write_card")(binary, path)
@@ -67,8 +72,11 @@ def command(
     return 0 if report.met else 1
 
 
-def run_of(path: Path, *, minutes: float | None, steps: str | None) -> tuple[str, int, list[str]]:
-    """Give the plan of steps, the seed and the ``KEY=VALUE`` settings by which a binary was made. Raises: TacitError."""
+def run_of(path: Path, *, minutes: float | None, steps: str | None) -> tuple[str, int, list[str], str | None]:
+    """Give the plan of steps, the seed, the ``KEY=VALUE`` settings and the run gone on from, by which a binary was made.
+
+    Raises: TacitError.
+    """
     if minutes is not None or steps is not None:
         raise TacitError("expected --repeat, or --minutes or --steps, got both", fix="--repeat FILE alone takes the steps of that run")
     run = resolve("tacit.binary.loading:load")(path).evidence.get("run") or {}
@@ -80,7 +88,7 @@ def run_of(path: Path, *, minutes: float | None, steps: str | None) -> tuple[str
         for section, key in (("skeleton", "settings"), ("train", "overrides"))
         for name, value in (run.get(key) or {}).items()
     ]
-    return str(run["plan"]), int(run["seed"]), chosen
+    return str(run["plan"]), int(run["seed"]), chosen, (run.get("warm") or {}).get("from")
 
 
 def writable(path: Path) -> Path:

@@ -192,9 +192,9 @@ def _value(goal: Goal, binary: Binary) -> float:
 
 
 def _noise(value: float, border: float, count: int) -> float:
-    """Give how far a score of one run lies from that of another by chance: one standard error of a share, else a twentieth."""
+    """Give how far a score of one run lies from that of another by chance: two standard errors of a share, else a twentieth."""
     if 0.0 <= value <= 1.0 and 0.0 <= border <= 1.0 and count > 0:
-        return math.sqrt(max(value * (1.0 - value), 1.0 / count) / count)
+        return 2.0 * math.sqrt(max(value * (1.0 - value), 1.0 / count) / count)
     return 0.05 * abs(border)
 
 
