@@ -23,6 +23,7 @@ from tacit.examples.probe import ImageFacts, SoundFacts, Unsound, probe_image, p
 from tacit.examples.records import Record, input_id
 from tacit.examples.splits import SplitRule, choose_rule, straddling
 from tacit.examples.tree import printable
+from tacit.examples.writing import write_attributes
 from tacit.ground.digests import sha256
 from tacit.ground.errors import InputError, raise_all
 from tacit.ground.progress import Reporter
@@ -76,8 +77,8 @@ def take_in(found: Found, directory: Path, *, reporter: Reporter | None = None) 
     signature = inferred.type >> output
     name = import_name(found.place, records)
     write_import(directory, name, records)
-    if found.kind not in ("texts", "rows"):
-        write_media_list(directory, name, [record.id for record in records])
+    write_media_list(directory, name, [record.id for record in records if record.input is None])
+    write_attributes(directory)
     counts = {split: splits.count(split) for split in ("train", "validation", "test")}
     empty = [split for split, count in counts.items() if not count]
     if empty:

@@ -92,6 +92,15 @@ def _parse(line: str) -> tuple[Pack | None, str]:
     return Pack(name, int(size), digest), ""
 
 
+def merge_lists(*sides: bytes) -> bytes:
+    """Give the list that holds the packs of every side: a pack that one side added is needed, whatever the other did.
+
+    >>> merge_lists(b"a.zip 1 a\\n\\nb.zip 1 b\\n", b"a.zip 1 a\\n\\nc.zip 1 c\\n")
+    b'a.zip 1 a\\n\\nb.zip 1 b\\n\\nc.zip 1 c\\n'
+    """
+    return b"\n\n".join(sorted({line.strip() for side in sides for line in side.splitlines() if line.strip()})) + b"\n"
+
+
 def list_files(directory: Path) -> list[Path]:
     """Give the paths of the lists of a program directory, sorted."""
     return [path for path in sorted((directory / LABELS).glob(f"*/{MEDIA_LIST}")) if not path.parent.name.startswith(".")]

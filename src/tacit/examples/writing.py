@@ -27,6 +27,7 @@ _ATTRIBUTES = """\
 *.jsonl text eol=lf
 by/**/*.jsonl merge=union
 **/edits/*.jsonl merge=union
+media.txt text eol=lf merge=union
 """
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tacit.examples.label_files import LABELS
+from tacit.examples.media_lists import MEDIA_LIST, merge_lists
 from tacit.ground.errors import raise_all
 from tacit.history.conflicts import Clash, describe, keep_both
 from tacit.history.git import FILE, Entry, Repository
@@ -17,6 +18,8 @@ from tacit.history.working_tree import Blob, Staging
 
 #: A path that holds records; the group is the prefix of its program directory.
 LABEL_PATH = re.compile(rf"((?:.*?/)?){LABELS}/(?:.*/)?[^/.][^/]*\.jsonl")
+#: A list of media, which merges by its lines.
+_LIST_PATH = re.compile(rf"(?:.*/)?{LABELS}/[^/]+/{re.escape(MEDIA_LIST)}")
 _MODULE = "160000"
 
 
@@ -106,6 +109,10 @@ def _take(repository: Repository, staging: Staging, plan: Plan, mine: Entry | No
         return
     if mine is None and theirs.mode != _MODULE:
         plan.paths[path] = Blob(theirs.after, theirs.mode) if theirs.after else None
+        return
+    if mine is not None and mine.after and theirs.after and _LIST_PATH.fullmatch(path):
+        with repository.blobs() as blobs:
+            plan.contents[path] = merge_lists(blobs.read(mine.after), blobs.read(theirs.after))
         return
     if mine is not None and mine.before and mine.after and theirs.after and mine.mode == theirs.mode == FILE:
         text = staging.merge_text(mine.before, mine.after, theirs.after)
