@@ -16,6 +16,8 @@ CHECKS = Table(
     {
         "label-files": f"{_HERE}.label_files:CHECK",
         "labels": f"{_HERE}.labels:CHECK",
+        "duplicates": f"{_HERE}.duplicates:CHECK",
+        "groups": f"{_HERE}.groups:CHECK",
         "balance": f"{_HERE}.balance:CHECK",
         "inputs": f"{_HERE}.inputs:CHECK",
         "label-errors": f"{_HERE}.label_errors:CHECK",

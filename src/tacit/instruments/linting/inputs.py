@@ -72,9 +72,9 @@ def _find(context: Context) -> Iterator[Finding]:
 
 
 def _pictures(context: Context) -> Iterator[Finding]:
-    pixels = context.inputs[0]
+    pictures = context.inputs[0]
     for rows in _chunks(context):
-        part = pixels[rows]
+        part = pictures[rows]
         least, most = part.min(axis=(1, 2, 3)), part.max(axis=(1, 2, 3))
         # A row of one colour, within two levels, that is the middle grey of a decoder which had nothing to decode.
         grey = (np.abs(part.astype(np.int16) - 128) <= FLAT).all(axis=(2, 3))
@@ -168,8 +168,8 @@ def _odd_sizes(context: Context) -> Iterator[Finding]:
         deviation = max(1.4826 * float(np.median(np.abs(logs[known] - middle))), 0.05)
         for row in np.flatnonzero(known & (np.abs(logs - middle) > FAR * deviation)):
             odd.setdefault(int(row), []).append(f"{values[row]:.3g}{unit} (median {np.exp(middle):.3g})")
-    for row, said in odd.items():
-        yield _one(ODD_SIZE, context, row, ", ".join(said), {"sizes": said})
+    for at, said in odd.items():
+        yield _one(ODD_SIZE, context, at, ", ".join(said), {"sizes": said})
 
 
 def _chunks(context: Context) -> Iterable[np.ndarray]:

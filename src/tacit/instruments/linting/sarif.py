@@ -82,7 +82,7 @@ def _result(finding: Finding, rules: dict[str, int], below: str) -> dict[str, An
         "locations": [_location(places[0], below)],
         # GitHub follows a result through edits by these; one of its own name is kept as it is given.
         "partialFingerprints": {
-            "primaryLocationLineHash": f"{sha256(finding.fingerprint.encode())[:16]}:1",
+            "primaryLocationLineHash": f"{finding.fingerprint[:16]}:1",
             "tacit/v1": finding.fingerprint,
         },
         "properties": {"examples": list(finding.examples[:100]), "evidence": dict(finding.evidence)},
