@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from torch import nn
 
 from tacit.ground.budget import Budget, Meter
@@ -106,7 +107,10 @@ class Search:
         wide = max((parameter.numel() for parameter in network.parameters()), default=0) >= WIDE
         low = self.recipe.precision == "bfloat16" or (self.recipe.precision is None and wide and multiplies_bfloat16(device))
         augment = planned_epochs >= self.recipe.augment_from if self.start is None else self.start.augmented
-        return Training(task or self.task, network, self.recipe, progress, seed=self.seed, augment=augment, low_precision=low)
+        own = task or self.task
+        learns = own is (self.final or self.task)  # the edited rows are those of what the run learns from in the end
+        focus = torch.from_numpy(self.start.edited) if self.start is not None and learns else None
+        return Training(own, network, self.recipe, progress, seed=self.seed, augment=augment, low_precision=low, focus=focus)
 
     def run(self, settings: Mapping[str, Any], *, resume: bool) -> Found:
         """Choose the size and what is open in `settings`, then train the winner."""

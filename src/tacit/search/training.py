@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from tacit.goals.goal import Goal
 from tacit.search.augmentation import AUGMENTATIONS
-from tacit.search.columns import Columns, Order, seed_of
+from tacit.search.columns import FOCUS_UNTIL, Columns, Focus, Order, seed_of
 from tacit.search.dynamics import HOLDING, Dynamics, counts_from
 from tacit.search.losses import LOSSES, class_weights
 from tacit.search.optimisers import OPTIMISERS
@@ -55,7 +55,16 @@ class Training:
     """Weights, optimiser and progress of one run."""
 
     def __init__(
-        self, task: Task, network: nn.Module, recipe: Recipe, progress: Progress, *, seed: int, augment: bool, low_precision: bool
+        self,
+        task: Task,
+        network: nn.Module,
+        recipe: Recipe,
+        progress: Progress,
+        *,
+        seed: int,
+        augment: bool,
+        low_precision: bool,
+        focus: Tensor | None = None,
     ) -> None:
         self.task, self.recipe, self.progress, self.seed = task, recipe, progress, seed
         self.device = task.train.targets.device
@@ -64,6 +73,7 @@ class Training:
             self.network = self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.optimiser: torch.optim.Optimizer = OPTIMISERS.get(recipe.optimiser)(self.network, recipe)
         self.order = Order(len(task.train), recipe.batch, seed)
+        self.focus = None if focus is None or len(focus) == 0 else Focus(focus, self.order.batch, seed)
         self.rate = 1.0
         self.low_precision = low_precision
         self._loss = LOSSES.get(task.signature.output.loss)
@@ -102,6 +112,8 @@ class Training:
         """Take one step of gradient descent."""
         recipe, progress = self.recipe, self.progress
         rows = self.order.rows(progress.step)
+        if self.focus is not None and progress.fraction < FOCUS_UNTIL:
+            rows = self.focus.into(rows, progress.step)
         arrays, targets = self._train.rows(rows)
         step_seed = seed_of(self.seed, "step", progress.step)
         augmented = bool(self._augmentations) and progress.fraction < 1.0 - recipe.plain_tail

@@ -23,6 +23,7 @@ from tacit.binary.loading import load
 from tacit.examples.examples import Examples
 from tacit.ground.errors import ConfigError, raise_all
 from tacit.program import Program
+from tacit.search.columns import FOCUS_SHARE
 from tacit.search.recipe import Recipe
 from tacit.search.trained import Trained, kept_digests, latest_trained, latest_values, load_trained
 from tacit.signature.base import Signature
@@ -45,7 +46,8 @@ class Start:
 
     digest, commit: of the binary that the earlier run made, and of its labels. weights: for the network as it is now. settings: of its
     skeleton. augmented: whether the earlier run was. steps: at most so many are worth taking. full: the steps of the run from scratch
-    at the root. seen: ids that the earlier runs had learnt from. changed, added, removed: labels that are different now, examples that
+    at the root. seen: ids that the earlier runs had learnt from. edited: int64[row] of the examples to learn from that are to be met
+    more often, for they are few. changed, added, removed: labels that are different now, examples that
     are new, examples that are gone.
     """
 
@@ -57,6 +59,7 @@ class Start:
     steps: int
     full: int
     seen: frozenset[str]
+    edited: np.ndarray
     changed: int | None
     added: int
     removed: int
@@ -122,7 +125,8 @@ def start_of(program: Program, which: str | os.PathLike[str], skeleton: Skeleton
     )
     weights = fitted(trained, skeleton, signature, inputs=learnt.inputs, seed=seed)
     full = int(values["steps"])
-    changed, added, removed = _edits(trained, learnt)
+    edits = _edits(trained, learnt)
+    few = edits.rows if len(edits.rows) < FOCUS_SHARE * len(learnt) else np.empty(0, np.int64)
     per_epoch = max(1, len(learnt) // min(batch, len(learnt)))
     steps = min(max(math.ceil(SHARE * full), math.ceil(EPOCHS * per_epoch)), max(full, per_epoch))
     return Start(
@@ -134,9 +138,10 @@ def start_of(program: Program, which: str | os.PathLike[str], skeleton: Skeleton
         steps,
         full,
         frozenset(seen),
-        changed,
-        added,
-        removed,
+        few,
+        None if edits.changed is None else len(edits.changed),
+        len(edits.added),
+        edits.removed,
     )
 
 
@@ -227,25 +232,40 @@ def _misfits(values: Mapping[str, Any], program: Program) -> list[str]:
     return problems
 
 
-def _edits(trained: Trained, learnt: Examples) -> tuple[int | None, int, int]:
-    """Count the labels that changed (None: not known), the examples that are new, and those that are gone."""
+@dataclass(frozen=True, eq=False)
+class _Edits:
+    """What is different from a kept run. changed: int64[row] whose label is another one (None: not known). added: int64[row]."""
+
+    changed: np.ndarray | None
+    added: np.ndarray
+    removed: int
+
+    @property
+    def rows(self) -> np.ndarray:
+        """All rows that were never learnt as they are now, int64[row]."""
+        changed = np.empty(0, np.int64) if self.changed is None else self.changed
+        return np.sort(np.concatenate([changed, self.added]))
+
+
+def _edits(trained: Trained, learnt: Examples) -> _Edits:
+    """Find which labels changed, which examples are new, and how many are gone."""
     output = learnt.signature.output
     places = {name: row for row, name in enumerate(trained.values["ids"])}
+    before = np.array([places.get(name, -1) for name in learnt.ids.tolist()], np.int64)
+    added, both = np.flatnonzero(before < 0), np.flatnonzero(before >= 0)
+    removed = len(places) - len(both)
     kept = trained.examples.get("targets")
-    both = [(places[name], row) for row, name in enumerate(learnt.ids.tolist()) if name in places]
-    added, removed = len(learnt) - len(both), len(places) - len(both)
-    before = trained.values["signature"]["output"]
     if kept is None:
-        return None, added, removed
-    if not both:
-        return 0, added, removed
-    old, new = kept.numpy()[[a for a, _ in both]], learnt.targets[[b for _, b in both]]
-    if before == output.to_json():
-        return int((old != new).reshape(len(both), -1).any(axis=1).sum()), added, removed
-    if isinstance(output, Class):
-        was, is_ = list(before["names"]), list(output.names)
-        return sum(was[int(a)] != is_[int(b)] for a, b in zip(old, new, strict=True)), added, removed
-    return None, added, removed
+        return _Edits(None, added, removed)
+    old, new = kept.numpy()[before[both]], learnt.targets[both]
+    was = trained.values["signature"]["output"]
+    if was == output.to_json():
+        different = (old != new).reshape(len(both), -1).any(axis=1)
+    elif isinstance(output, Class):
+        different = np.array([was["names"][int(a)] != output.names[int(b)] for a, b in zip(old, new, strict=True)], bool)
+    else:
+        return _Edits(None, added, removed)
+    return _Edits(both[different], added, removed)
 
 
 def suggestion(program: Program) -> str | None:
