@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from tacit.instruments.layout import Grid, Part
+from tacit.instruments.layout import Grid, Part, visible
 
 _COLOURS = {"met": "green", "NOT MET": "bold red", "found": "green", "missing": "yellow"}
 
@@ -25,5 +25,5 @@ def _table(grid: Grid) -> Table:
     for column, name in enumerate(grid.columns):
         table.add_column(Text(name), justify="right" if grid.numeric(column) else "left", overflow="fold")
     for row in grid.rows:
-        table.add_row(*(Text(cell, style=_COLOURS.get(cell, "")) for cell in row))
+        table.add_row(*(Text(visible(cell), style=_COLOURS.get(cell, "")) for cell in row))
     return table

@@ -7,6 +7,8 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+_STEERING = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+_MARKED = re.compile(r"[\\`*\[\]<>|~]")
 _NUMBER = re.compile(r"^[-+]?[\d,]*\.?\d+(e[-+]?\d+)?( ?[%KMG]?i?B?)?$|^-?$")
 
 
@@ -47,7 +49,7 @@ def plain(parts: Iterable[Part]) -> str:
 
 
 def _lines(grid: Grid) -> list[str]:
-    table: Sequence[Sequence[str]] = [grid.columns, *grid.rows]
+    table: Sequence[Sequence[str]] = [grid.columns, *(tuple(map(visible, row)) for row in grid.rows)]
     widths = [max(width(row[column]) for row in table) for column in range(len(grid.columns))]
     right = [grid.numeric(column) for column in range(len(grid.columns))]
     return ["  " + "  ".join(_cell(*cell) for cell in zip(row, widths, right, strict=True)).rstrip() for row in table]
@@ -56,6 +58,27 @@ def _lines(grid: Grid) -> list[str]:
 def _cell(text: str, wanted: int, right: bool) -> str:
     space = " " * (wanted - width(text))
     return space + text if right else text + space
+
+
+def visible(text: str) -> str:
+    """Write characters that steer a terminal, or turn the direction of writing, as escapes: a label or a file name may hold any.
+
+    >>> visible("red\\x1b[31m\\n")
+    'red\\\\x1b[31m\\\\n'
+    """
+    return text if text.isprintable() else _STEERING.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
+
+
+def markdown_cell(text: str) -> str:
+    """Write a text that anybody may have chosen so that Markdown shows it as it is, within one cell of a table; `code` stays code.
+
+    >>> markdown_cell("a|b"), markdown_cell("![x](y) <b>"), markdown_cell("`12ab`")
+    ('a\\\\|b', '!\\\\[x\\\\](y) \\\\<b\\\\>', '`12ab`')
+    """
+    if re.fullmatch(r"`[^`\n]*`", text):
+        return text.replace("|", "\\|")
+    # A space of no width after an @, or a comment would call the person of that name.
+    return _MARKED.sub(r"\\\g<0>", visible(text)).replace("@", "@\u200b")
 
 
 def width(text: str) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from tacit.examples.sheet import Cell, contact_sheet
 from tacit.instruments.behaviour.difference import BROKE, CHANGED, FIXED, BehaviourDiff, Cost, Metric, Moved, Slice
-from tacit.instruments.layout import Grid, Part, decimal
+from tacit.instruments.layout import Grid, Part, decimal, markdown_cell
 
 SHOWN = 20
 _CONFUSIONS = 12
@@ -191,6 +191,6 @@ def _text(value: object) -> str:
 
 def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
     def line(cells: Sequence[str]) -> str:
-        return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
+        return "| " + " | ".join(markdown_cell(cell) for cell in cells) + " |"
 
     return [line(columns), "|" + " --- |" * len(columns), *(line(row) for row in rows)]

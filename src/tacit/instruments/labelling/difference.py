@@ -14,7 +14,7 @@ from tacit.history.changes import Change, changes_between, tree_of
 from tacit.history.git import find_repository
 from tacit.history.opinions import disputes_at
 from tacit.instruments.labelling.wording import SHORT, headline, label_words, relabels, step_words
-from tacit.instruments.layout import Grid, Part
+from tacit.instruments.layout import Grid, Part, markdown_cell
 
 _IDS = 3  # ids that stand beside a group
 _GROUPS = 40  # rows of a table on a terminal or in a pull request
@@ -62,7 +62,7 @@ class LabelDiff:
 
     def markdown(self, *, most: int = _EXAMPLES) -> str:
         """Write for a pull request: the summary, the groups, the examples folded away."""
-        out = [f"### Labels: {self.summary}", "", f"`{self.first}` → `{self.second or 'working tree'}`"]
+        out = [f"### Labels: {markdown_cell(self.summary)}", "", f"`{self.first}` → `{self.second or 'working tree'}`"]
         for grid in self._grids():
             if grid.rows:
                 out += ["", f"**{grid.title}**", "", *_table(grid.columns, grid.rows)]
@@ -163,6 +163,6 @@ def _dispute(name: str, said: dict[str, Any]) -> tuple[str, str]:
 
 def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     """Write a Markdown table; what would end a cell is written otherwise."""
-    cells = [[cell.replace("|", "\\|").replace("\n", " ") for cell in row] for row in (columns, *rows)]
+    cells = [[markdown_cell(cell) for cell in row] for row in (columns, *rows)]
     lines = ["| " + " | ".join(row) + " |" for row in cells]
     return [lines[0], "|" + " --- |" * len(columns), *lines[1:]]
