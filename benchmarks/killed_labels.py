@@ -80,12 +80,13 @@ class Kills:
 class Operation:
     """make: write a program directory to start from, and whatever the command needs beside it. words: what is typed after `tacit`.
 
-    both: whether a label may be the new one before the command is done (else it appears with the whole). ends: exit codes of success.
+    ends: exit codes of success. locks: whether it holds the lock of the labels; else all but one moment in five are after the first file.
     """
 
     make: Callable[[Path], Path]
     words: Callable[[Path], list[str]]
     ends: tuple[int, ...] = (0,)
+    locks: bool = True
 
 
 # --- programs to start from --------------------------------------------------------------------------------------------
@@ -188,6 +189,7 @@ OPERATIONS: dict[str, Operation] = {
     "set by an annotator": Operation(
         _make_set, lambda program: ["labels", "set", *_ids_to_set(program), "b", "--by", "ann", "--program", str(program)]
     ),
+    "merge": Operation(_make_merge, lambda program: ["labels", "merge", "theirs", "--program", str(program)], locks=False),
     "pack": Operation(_make_set, lambda program: ["labels", "pack", "first", "--program", str(program)]),
 }
 
@@ -216,19 +218,21 @@ def kill(operation: Operation, kills: int, *, seed: int, work: Path, name: str =
     before = _state(program)
     old = _labels(program)
     reference = _copy(program, work / "reference")
-    whole_run, held, written = _timed(operation.words(reference), reference, operation.ends)
+    whole_run, held, written = _timed(operation, reference)
     after, new = _state(reference), _labels(reference)
     for number in range(kills):
         copy = _copy(program, work / f"copy-{number}")
         words = operation.words(copy)
+        stamps = _stamps(copy)
         process = start(words)
         if number % 5 == 0:
             time.sleep(chance.uniform(0, whole_run))
-        else:
+        elif number % 5 <= 2 and operation.locks:
             _wait_for_the_lock(process, copy)
-            if number % 5 > 2:
-                _wait_for_a_file(process, copy)
-            time.sleep(chance.uniform(0, held if number % 5 <= 2 else written))
+            time.sleep(chance.uniform(0, held))
+        else:
+            _wait_for_a_file(process, copy, stamps)
+            time.sleep(chance.uniform(0, written))
         process.send_signal(signal.SIGKILL)
         process.communicate()
         found.kills += 1
@@ -281,6 +285,9 @@ def _state(program: Path) -> dict[str, str]:
 
     labels = {path: path for path in _files(program) if "labels" in path.parts and path.suffix != ".txt" and not _is_hidden(path)}
     state = {path.relative_to(program).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in labels}
+    if (program / ".git").is_dir():
+        for words in (["rev-parse", "HEAD^{tree}"], ["rev-list", "--count", "HEAD"], ["status", "--porcelain"]):
+            state[" ".join(words)] = subprocess.run(["git", "-C", str(program), *words], capture_output=True, text=True, check=True).stdout
     return state | {f"medium {name}": "" for name in MediaReader(program).ids()}
 
 
@@ -315,30 +322,35 @@ def _is_record(line: bytes) -> bool:
         return False
 
 
-def _timed(words: Sequence[str], program: Path, ends: Sequence[int]) -> tuple[float, float, float]:
+def _timed(operation: Operation, program: Path) -> tuple[float, float, float]:
     """Give the seconds of a whole run, those in which it held the lock, and those from the first file it wrote to the end."""
+    words, stamps = operation.words(program), _stamps(program)
     started = time.monotonic()
     process = start(words)
-    _wait_for_the_lock(process, program)
+    if operation.locks:
+        _wait_for_the_lock(process, program)
     began = time.monotonic()
-    _wait_for_a_file(process, program)
+    _wait_for_a_file(process, program, stamps)
     wrote = time.monotonic()
     _, errors = process.communicate()
-    if process.returncode not in ends:
+    if process.returncode not in operation.ends:
         raise RuntimeError(f"tacit {' '.join(words[:3])} failed before anything was killed\n{errors.decode(errors='replace')}")
     ended = time.monotonic()
     return ended - started, ended - began, ended - wrote
 
 
-def _wait_for_a_file(process: subprocess.Popen[bytes], program: Path) -> None:
-    """Wait until the process writes: a file under a temporary name, in labels or media."""
-    while process.poll() is None and not any(
-        name.startswith(".") and name != ".gitattributes"
-        for folder in ("labels", "media")
-        for _, below, names in os.walk(program / folder)
-        for name in (*below, *names)
-    ):
+def _wait_for_a_file(process: subprocess.Popen[bytes], program: Path, before: list[int]) -> None:
+    """Wait until the process makes or replaces a file of labels or media, be it under a temporary name."""
+    while process.poll() is None and _stamps(program) == before:
         time.sleep(0.0005)
+
+
+def _stamps(program: Path) -> list[int]:
+    """Give when a name was last made or taken away in each folder of labels and media."""
+    try:
+        return [os.stat(here).st_mtime_ns for folder in ("labels", "media") for here, _, _ in os.walk(program / folder)]
+    except FileNotFoundError:  # taken away while we look
+        return []
 
 
 def _wait_for_the_lock(process: subprocess.Popen[bytes], program: Path) -> None:

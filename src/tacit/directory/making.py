@@ -13,6 +13,7 @@ from tacit.directory.template import GITIGNORE, TESTS_TOML, program_toml
 from tacit.directory.workflow import WORKFLOW, workflow_note, workflow_text
 from tacit.examples.intake import Intake, take_in
 from tacit.examples.sources import find_examples
+from tacit.examples.writing import write_attributes
 from tacit.ground.errors import InputError, TacitError
 from tacit.ground.files import write_atomic
 from tacit.ground.progress import Reporter
@@ -53,6 +54,7 @@ def new_program(
         write_atomic(building / ".gitignore", GITIGNORE)
         if workflow:
             write_atomic(building / WORKFLOW, workflow_text(directory))
+        write_attributes(building)
         if finish is not None:
             finish(building)
         building.chmod(0o755)

@@ -48,6 +48,29 @@ def locked(path: Path, doing: str, *, wait: float | None = None) -> Iterator[Non
     wait: seconds to wait for another process (None: `WAIT`). Raises: TacitError that names who holds it, or when it can't be written.
     """
     until = time.monotonic() + (WAIT if wait is None else wait)
+    while (file := _open_and_take(path)) is None:
+        if time.monotonic() >= until:
+            raise TacitError(
+                f"expected to be the only one that writes here, another process does - at `{path}`",
+                cause=_holder(path),
+                fix="the same command when it has finished; nothing was changed",
+            )
+        time.sleep(_PAUSE)
+    with file:
+        now = datetime.datetime.now().astimezone().isoformat(timespec="seconds")
+        file.seek(0)
+        file.truncate()
+        file.write(json.dumps({"process": os.getpid(), "doing": doing, "since": now}) + "\n")
+        file.flush()
+        try:
+            yield
+        finally:
+            with suppress(OSError):  # some systems remove no open file; it is free all the same
+                path.unlink()
+
+
+def _open_and_take(path: Path) -> IO[str] | None:
+    """Open the file and take its lock; None when another process holds it. Raises: TacitError when it can't be written."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         file = path.open("a+", encoding="utf-8")
@@ -55,21 +78,12 @@ def locked(path: Path, doing: str, *, wait: float | None = None) -> Iterator[Non
         raise TacitError(
             f"could not make the lock file - at `{path}`", cause=f"the system says: {error.strerror}", fix="look at who may write there"
         ) from error
-    with file:
-        while not _take(file):
-            if time.monotonic() >= until:
-                raise TacitError(
-                    f"expected to be the only one that writes here, another process does - at `{path}`",
-                    cause=_holder(path),
-                    fix="the same command when it has finished; nothing was changed",
-                )
-            time.sleep(_PAUSE)
-        now = datetime.datetime.now().astimezone().isoformat(timespec="seconds")
-        file.seek(0)
-        file.truncate()
-        file.write(json.dumps({"process": os.getpid(), "doing": doing, "since": now}) + "\n")
-        file.flush()
-        yield
+    with suppress(FileNotFoundError):
+        # Who held it removes it at the end: a lock on a file that is no longer there keeps nobody out.
+        if _take(file) and os.path.samestat(os.fstat(file.fileno()), path.stat()):
+            return file
+    file.close()
+    return None
 
 
 def _holder(path: Path) -> str:

@@ -70,3 +70,11 @@ def test_a_folder_that_can_not_be_made(tmp_path: Path):
     (tmp_path / "file").write_text("")
     with pytest.raises(TacitError, match="could not make the lock file"), locked(tmp_path / "file" / "lock", "b"):
         pass
+
+
+def test_the_file_is_gone_afterwards_and_nobody_is_kept_out_by_one_that_is_gone(tmp_path: Path):
+    with locked(tmp_path / "lock", "a"):
+        (tmp_path / "lock").unlink()  # as who held it before does at the end
+        with locked(tmp_path / "lock", "b", wait=0.1):
+            assert '"doing": "b"' in (tmp_path / "lock").read_text()
+    assert not (tmp_path / "lock").exists()
