@@ -9,54 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
 
 from tacit.examples.label_files import LABELS
 from tacit.examples.records import Record, same_label
 from tacit.ground.errors import TacitError, raise_all
+from tacit.history.change import Change, Kind
 from tacit.history.git import Blobs, Entry, Repository, find_repository
 from tacit.history.lines import Line, annotator_of, differing, is_labels, parse, source_of
+from tacit.history.overlays import with_chunks
 
-Kind = Literal["added", "removed", "relabelled", "moved", "changed"]
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One record that differs.
-
-    kind: `added`, `removed`, `relabelled`; `changed` when not the label but the split, group or input differs; `moved` when it only
-    stands in another source. before, after: the labels; None where there is none. file (from the program directory) and line:
-    where it stands now, or stood before it was removed. old, new: the whole records.
-    """
-
-    id: str
-    kind: Kind
-    before: Any
-    after: Any
-    file: str
-    line: int
-    old: Record | None = None
-    new: Record | None = None
-
-    @property
-    def source(self) -> str:
-        """The folder below `labels/`: an import, or ``by/<annotator>``."""
-        return source_of(self.file)
-
-    @property
-    def annotator(self) -> str | None:
-        """Whose opinion it is; None for the record that introduced the example."""
-        return annotator_of(self.source)
-
-    def to_json(self) -> dict[str, Any]:
-        """Give JSON values."""
-        values = {"id": self.id, "kind": self.kind, "before": self.before, "after": self.after, "file": self.file, "line": self.line}
-        if self.annotator:
-            values["annotator"] = self.annotator
-        if self.kind == "changed" and self.old and self.new:
-            names = [name for name in ("split", "group", "copy", "input") if getattr(self.old, name) != getattr(self.new, name)]
-            values["fields"] = {name: [getattr(self.old, name), getattr(self.new, name)] for name in names}
-        return values
+__all__ = ["Change", "changes_between", "changes_of", "label_changes", "tree_of", "versions", "working_content"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +76,7 @@ def changes_of(repository: Repository, blobs: Blobs, found: Iterable[Entry]) -> 
         change = _change(before.get(key), after.get(key))
         if change is not None:
             changes.append(change)
+    changes = with_chunks(repository.directory, changes)
     return sorted(changes, key=lambda change: (change.id, change.annotator or "", change.file)), problems
 
 

@@ -10,9 +10,10 @@ from typing import Any
 
 from tacit.examples.label_files import LABELS
 from tacit.ground.errors import raise_all
-from tacit.history.changes import Change, changes_between, tree_of
+from tacit.history.change import Change
+from tacit.history.changes import changes_between, tree_of
 from tacit.history.git import find_repository
-from tacit.history.opinions import disputes_at
+from tacit.history.opinions import Opinions, disputes_at
 from tacit.instruments.labelling.wording import SHORT, headline, label_words, relabels, step_words
 from tacit.instruments.layout import Grid, Part, markdown_cell
 
@@ -28,7 +29,7 @@ class LabelDiff:
     first: str
     second: str | None
     changes: tuple[Change, ...]
-    disputes: dict[str, dict[str, Any]]
+    disputes: dict[str, Opinions]
 
     @property
     def summary(self) -> str:
@@ -52,7 +53,7 @@ class LabelDiff:
             "counts": self.counts(),
             "relabelled": groups,
             "changes": [change.to_json() for change in self.changes],
-            "disputes": self.disputes,
+            "disputes": {name: {source: record.label for source, record in said.items()} for name, said in self.disputes.items()},
         }
 
     def parts(self) -> list[Part]:
@@ -157,8 +158,8 @@ def _short(value: Any) -> str:
     return text if len(text) <= 30 else text[:27] + "..."
 
 
-def _dispute(name: str, said: dict[str, Any]) -> tuple[str, str]:
-    return name[:SHORT], ", ".join(f"{source}: {label_words(label)}" for source, label in said.items())
+def _dispute(name: str, said: Opinions) -> tuple[str, str]:
+    return name[:SHORT], ", ".join(f"{source}: {label_words(record.label)}" for source, record in said.items())
 
 
 def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:

@@ -15,7 +15,8 @@ from tacit.examples.media import MEDIA, MediaReader
 from tacit.examples.records import Record
 from tacit.examples.sheet import MOST, Cell, contact_sheet
 from tacit.ground.errors import InputError
-from tacit.history.changes import Change
+from tacit.history.change import Change
+from tacit.history.opinions import Opinions
 from tacit.instruments.labelling.difference import LabelDiff
 from tacit.instruments.labelling.wording import SHORT, label_words, step_words
 from tacit.signature.base import InputType
@@ -46,7 +47,7 @@ def diff_sheet(directory: Path, diff: LabelDiff, *, each: int = _EACH) -> tuple[
             [(change.id, change.new or change.old, _caption(change)) for change in items[:each]], _TONES.get(kind, ""), section
         )
         if kind == "relabelled" and diff.disputes:
-            told = [(name, None, _said(said)) for name, said in list(diff.disputes.items())[:each]]
+            told = [(name, next(iter(said.values())), _said(said)) for name, said in list(diff.disputes.items())[:each]]
             cells += inputs.cells(told, "bad", f"in dispute: {len(diff.disputes):,}")
     title = f"{diff.first} → {diff.second or 'the working tree'}: {diff.summary}"
     return contact_sheet(cells[:MOST], title=title), inputs.missing
@@ -95,5 +96,5 @@ def _caption(change: Change) -> str:
     return f"{words.get(change.kind, label_words(change.after))}\n{change.id[:SHORT]}"
 
 
-def _said(said: dict[str, Any]) -> str:
-    return "\n".join(f"{source.removeprefix('by/')}: {label_words(label)}" for source, label in said.items())
+def _said(said: Opinions) -> str:
+    return "\n".join(f"{source.removeprefix('by/')}: {label_words(record.label)}" for source, record in said.items())

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from tacit.examples.records import label_key
-from tacit.history.changes import Change
+from tacit.history.change import Change
 
 SHORT = 12  # digits of an id that are shown
 
