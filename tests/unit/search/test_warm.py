@@ -64,7 +64,7 @@ def test_a_warm_start_takes_few_steps_and_says_where_it_came_from(origin, direct
     notes = Notes()
     binary = compile_program(program(directory, examples=relabelled(examples())), warm="auto", reporter=notes)
     run = binary.evidence["run"]
-    assert run["steps"] == 14  # two passes over 120 examples, 16 at a time: more than a tenth of the steps
+    assert run["steps"] == 13  # three edits, each met five times: more than a tenth of the steps
     assert run["warm"]["from"] == origin[1]
     assert run["warm"]["labels"] == {"changed": 3, "added": 0, "removed": 0}
     assert run["history"][0]["step"] == 0
@@ -188,7 +188,7 @@ def test_a_run_is_found_by_name_digest_and_file_or_said_to_be_away(directory, or
 def test_the_clock_is_kept_and_no_more_steps_are_taken_than_are_worth_it(directory):
     timed = program(directory, examples=relabelled(examples()), budget=Budget(minutes=0.5))
     run = compile_program(timed, warm="auto").evidence["run"]
-    assert run["steps"] <= 14 and run["seconds"] <= 30
+    assert run["steps"] <= 13 and run["seconds"] <= 30
 
 
 def test_a_warm_start_is_suggested_after_an_edit_alone(directory):
