@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from tacit.examples.label_files import LABELS
+from tacit.examples.label_files import CHUNKS, LABELS
 from tacit.examples.media_lists import MEDIA_LIST, merge_lists
 from tacit.ground.errors import raise_all
 from tacit.history.conflicts import Clash, describe, keep_both
@@ -90,10 +90,25 @@ def plan_merge(repository: Repository, staging: Staging, mine: Mapping[str, Entr
             groups[prefix][path.removeprefix(prefix)] = Versions(*(loaded.get(name) for name in three))
             if three[2]:
                 plan.known[path] = Blob(three[2], theirs[path].mode if path in theirs else FILE)
-    plan.merges = {prefix: Merge(files) for prefix, files in groups.items()}
+    for prefix, files in groups.items():
+        packed, packing = (_packed(entries, prefix) for entries in (mine, theirs))
+        merge = plan.merges[prefix] = Merge(files, packed=packed, packing=packing)
+        for file in merge.unread():
+            content = repository.run("cat-file", "blob", f"HEAD:{prefix}{file}", codes=(0, 128)) or None
+            merge.files[file] = Versions(content, content, content)
     for path in plain:
         _take(repository, staging, plan, mine.get(path), theirs[path])
     return plan
+
+
+def _packed(entries: Mapping[str, Entry], prefix: str) -> set[str]:
+    """Give the imports of a program directory for which a side wrote a list of chunks."""
+    begin, end = f"{prefix}{LABELS}/", f"/{CHUNKS}"
+    return {
+        path[len(begin) : -len(end)]
+        for path, entry in entries.items()
+        if path.startswith(begin) and path.endswith(end) and not entry.before
+    }
 
 
 def _three(mine: Entry | None, other: Entry | None) -> tuple[str | None, str | None, str | None]:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tacit.examples.turns import LOCK
 from tacit.ground.errors import TacitError
+from tacit.ground.locks import locked
 from tacit.history.git import Repository, find_repository
 from tacit.history.merge_plan import Merged, Plan, plan_merge, settle
 from tacit.history.stopped import finish_stopped, stopped_merge
@@ -29,14 +31,19 @@ def merge_labels(
     repository = find_repository(directory)
     if repository.head is None:
         raise TacitError(f"expected a commit to merge into, there is none yet - at `{repository.root}`", fix='git commit -m "Add labels"')
-    stopped = stopped_merge(repository)
-    if stopped is not None:
-        return finish_stopped(repository, stopped, branch, both=both, commit=commit, message=message)
-    if branch is None:
-        raise TacitError(
-            f"expected the branch to merge; no merge has stopped here - at `{repository.root}`", fix="tacit labels merge BRANCH"
-        )
-    head, theirs = repository.head, repository.commit(branch)
+    doing = f"tacit labels merge{f' {branch}' if branch else ''}"
+    with locked(repository.git_dir / "tacit-merge.lock", doing), locked(repository.directory / LOCK, doing):
+        stopped = stopped_merge(repository)
+        if stopped is not None:
+            return finish_stopped(repository, stopped, branch, both=both, commit=commit, message=message)
+        if branch is None:
+            fix = "tacit labels merge BRANCH"
+            raise TacitError(f"expected the branch to merge; no merge has stopped here - at `{repository.root}`", fix=fix)
+        return _merge(repository, repository.head, branch, both=both, commit=commit, message=message)
+
+
+def _merge(repository: Repository, head: str, branch: str, *, both: bool, commit: bool, message: str | None) -> Merged:
+    theirs = repository.commit(branch)
     bases = repository.line("merge-base", "--all", head, theirs, codes=(0, 1)).split()
     if theirs in bases:
         return Merged(branch, "up to date")

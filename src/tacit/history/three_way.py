@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from operator import le
 from typing import Any
 
+from tacit.examples.label_files import EDITS, LABELS
 from tacit.examples.records import Record, same_label
 from tacit.history.lines import annotator_of, differing, id_of, parse, source_of, split_lines
 
@@ -85,8 +86,10 @@ class Merge:
     theirs were taken over. problems: changed lines that are no records, by place; with any there is nothing else.
     """
 
-    def __init__(self, files: Mapping[str, Versions]) -> None:
+    def __init__(self, files: Mapping[str, Versions], *, packed: Collection[str] = (), packing: Collection[str] = ()) -> None:
+        """packed, packing: imports whose records we, or they, moved from text into chunks since the base."""
         self.files = dict(files)
+        self._packed, self._packing = frozenset(packed), frozenset(packing)
         self.conflicts: list[Conflict] = []
         self.taken = 0
         self.problems: list[str] = []
@@ -125,7 +128,14 @@ class Merge:
             return None
         old = step.old or mine.old
         if mine.new is None or step.new is None:
-            return Conflict(key[1], old, mine.new, step.new)
+            if step.new is not None and key[0] in self._packed:
+                self._overlay(key, step.new)
+            elif mine.new is not None and key[0] in self._packing:
+                self._apply(mine.new, None)
+                self._overlay(key, mine.new)
+            else:
+                return Conflict(key[1], old, mine.new, step.new)
+            return None
         text = mine.new.text
         if text != step.new.text:
             base, one, other = (parse(place.text, _shown(place), self.problems) if place else None for place in (old, mine.new, step.new))
@@ -139,6 +149,18 @@ class Merge:
         moved = step.old is not None and step.new.file != step.old.file and mine.old is not None and mine.new.file == mine.old.file
         self._apply(mine.new, Place(step.new.file if moved else mine.new.file, 0, text))
         return None
+
+    def _overlay(self, key: Key, place: Place) -> None:
+        """Write what one side changed in an import that the other side packed as an edit of that import."""
+        record = parse(place.text, _shown(place), self.problems)
+        if record is not None:
+            file = f"{LABELS}/{key[0]}/{EDITS}/{place.file.rpartition('/')[2]}"
+            self._apply(None, Place(file, 0, Record(record.id, record.label).line().encode()))
+            self.taken += 1
+
+    def unread(self) -> list[str]:
+        """List files that get new lines and whose contents on our side are not known yet; they belong into `files`."""
+        return sorted(self._edits.keys() - self.files.keys())
 
     def _apply(self, old: Place | None, new: Place | None) -> None:
         if old is not None and new is not None and old.file == new.file:

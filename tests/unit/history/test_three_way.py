@@ -163,3 +163,16 @@ def test_line_ends_of_another_system_are_no_change():
     merge = Merge({FILES[0]: Versions(base, (text(one(a, "9") | one(b)) or b""), base.replace(b"\n", b"\r\n"))})
     assert not merge.conflicts
     assert records(merge.contents().get(FILES[0], text(one(a, "9") | one(b)))) == {a: Record(a, "9").line(), b: Record(b, "4").line()}
+
+
+def test_a_relabel_of_an_import_that_the_other_side_packed_becomes_an_edit_of_it():
+    a, b = IDS[:2]
+    edits = "labels/one/edits/all.jsonl"
+    base, relabelled = text(one(a) | one(b)), text(one(a, "9") | one(b))
+    merge = Merge({FILES[0]: Versions(base, None, relabelled)}, packed={"one"})
+    assert (merge.conflicts, merge.unread()) == ([], [edits])
+    assert merge.contents() == {edits: text(one(a, "9"))}
+    merge = Merge({FILES[0]: Versions(base, relabelled, None)}, packing={"one"})
+    assert not merge.conflicts
+    assert merge.contents() == {FILES[0]: None, edits: text(one(a, "9"))}
+    assert len(Merge({FILES[0]: Versions(base, None, relabelled)}).conflicts) == 1
