@@ -140,10 +140,12 @@ class Observed:
     """What one training run said of examples.
 
     averages: `Training.averages` over those that were learnt from, in order. scores: float32[example, score] of those held out.
+    passes: how often each was shown; a run that had little time says little.
     """
 
     averages: dict[str, np.ndarray]
     scores: np.ndarray
+    passes: float
 
 
 def observe(
@@ -190,7 +192,7 @@ def observe(
         if stop.asked:
             raise KeyboardInterrupt
         averages = {name: tensor.cpu().numpy() for name, tensor in training.averages().items()}
-        return Observed(averages, training.predict_new(columns(others, place)))
+        return Observed(averages, training.predict_new(columns(others, place)), training.progress.step / training.order.steps)
 
 
 def refits(program: Program, recipe: Recipe) -> bool:

@@ -19,6 +19,8 @@ from tacit.signature.base import OutputType
 SAMPLE = 20_000
 TEMPERATURES = np.geomspace(0.5, 4.0, 10)
 ROUNDS = 25
+#: Two groups of margins stand apart when their means differ by so many times the sum of their standard deviations.
+GAP = 1.8
 #: Freedom of Student's t for the residuals of numbers: most are near normal, a few far out without being wrong.
 FREEDOM = 4.0
 
@@ -40,10 +42,11 @@ class Rating:
         return (self.wrong >= least) & (self.margins < 0)
 
 
-def rate(output: OutputType, seen: Mapping[str, np.ndarray], targets: np.ndarray) -> Rating | None:
+def rate(output: OutputType, seen: Mapping[str, np.ndarray], targets: np.ndarray, *, unseen: bool = False) -> Rating | None:
     """Rate labels by ``scores`` float32[example, kept] and, where there are, ``counts``, ``final`` and ``classes`` of a training run.
 
-    targets: as `output.encode` gives them. None for outputs that aren't one class, several labels or one number.
+    targets: as `output.encode` gives them. unseen: the scores are of examples that the network hasn't learnt from.
+    None for outputs that aren't one class, several labels or one number.
 
     >>> from tacit.signature.outputs import Class
     >>> scores = np.array([[4.0, 0.0], [3.0, 0.0], [5.0, 0.0], [0.0, 4.0], [0.0, 3.0], [0.0, 5.0]] * 9, np.float32)
@@ -59,7 +62,8 @@ def rate(output: OutputType, seen: Mapping[str, np.ndarray], targets: np.ndarray
     if not known.any():
         return None
     if output.kind == "class":
-        found = _classes(scores[known], targets[known], output.width, seen["classes"][known] if "classes" in seen else None)
+        classes = seen["classes"][known] if "classes" in seen else None
+        found = _classes(scores[known], targets[known], output.width, classes, unseen=unseen)
     elif output.kind == "labels":
         found = _labels(scores[known], targets[known])
     elif output.kind == "number":
@@ -79,7 +83,7 @@ def _spread(found: Rating, known: np.ndarray) -> Rating:
 # --- one of several classes ----------------------------------------------------------------------------------------
 
 
-def _classes(scores: np.ndarray, given: np.ndarray, width: int, classes: np.ndarray | None) -> Rating:
+def _classes(scores: np.ndarray, given: np.ndarray, width: int, classes: np.ndarray | None, *, unseen: bool) -> Rating:
     """Rate classes; `classes`, int64[example, kept], says what the scores belong to where not all are kept."""
     rows = np.arange(len(scores))
     if classes is None:
@@ -92,6 +96,8 @@ def _classes(scores: np.ndarray, given: np.ndarray, width: int, classes: np.ndar
     best = others.argmax(axis=1)
     margins = scores[rows, place] - others[rows, best]
     wrong = 1.0 - (_by_matrix(scores, given, width) if classes is None else _by_chance(scores, place, width))
+    if not unseen:
+        wrong = np.maximum(wrong, _apart(margins))
     guesses = np.full((len(scores), width), -np.inf, np.float32)
     guesses[rows, best if classes is None else classes[rows, best]] = 0.0
     return Rating(margins, wrong, guesses)
@@ -160,6 +166,27 @@ def _by_chance(scores: np.ndarray, place: np.ndarray, width: int) -> np.ndarray:
         if likelihood > best:
             best, fitted = likelihood, right * (1.0 - rate_of_noise + noise) / np.maximum(total, 1e-300)
     return fitted
+
+
+def _apart(margins: np.ndarray) -> np.ndarray:
+    """Give float64[example], how surely a margin belongs to a group of low ones that stands apart; zeros where there is no such group.
+
+    Two normal distributions are fitted (as Arazo et al. 2019, "Unsupervised label noise modeling and loss correction", fit two to the
+    losses). A network that has bent towards every label it was shown explains wrong ones, too, so its probabilities are far too kind, but
+    it gives them other margins. Without a gap the low group is that of the hard examples, and says nothing.
+    """
+    means = np.quantile(margins, [0.02, 0.6])
+    deviations, shares = np.full(2, max(float(margins.std()) / 2.0, 1e-3)), np.array([0.05, 0.95])
+    member = np.zeros((len(margins), 2))
+    for _ in range(8 * ROUNDS):
+        density = shares * np.exp(-0.5 * ((margins[:, None] - means) / deviations) ** 2) / deviations + 1e-300
+        member = density / density.sum(axis=1, keepdims=True)
+        counts = np.maximum(member.sum(axis=0), 1e-9)
+        means = (member * margins[:, None]).sum(axis=0) / counts
+        deviations = np.sqrt((member * (margins[:, None] - means) ** 2).sum(axis=0) / counts) + 1e-3
+        shares = counts / len(margins)
+    apart = means[0] < 0.0 and means[1] - means[0] >= GAP * deviations.sum()
+    return member[:, 0] if apart else np.zeros(len(margins))
 
 
 def _softmax(scores: np.ndarray) -> np.ndarray:
