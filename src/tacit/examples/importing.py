@@ -6,7 +6,7 @@ import shutil
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,8 @@ class Brought:
 
     name: the folder below `labels/` that it wrote, None when there was nothing to write. added: new examples. known: examples that
     the program had, with the same label. relabelled: ids whose label was changed in place. opinions: ids for which another opinion
-    was recorded. disputes: those of the ids that are now in dispute. notes: what a person should know.
+    was recorded, in the folder below ``labels/by/`` that `opinions_of` names. disputes: those of the ids that are now in dispute.
+    notes: what a person should know.
     """
 
     name: str | None = None
@@ -46,6 +47,7 @@ class Brought:
     known: int = 0
     relabelled: tuple[str, ...] = ()
     opinions: tuple[str, ...] = ()
+    opinions_of: str | None = None
     disputes: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -55,9 +57,9 @@ def bring_in(
 ) -> Brought:
     """Store what was found as a new import of a program; whoever calls this holds the lock (`turns.writing`).
 
-    An example that the program has is not stored again. When its label differs, that is another opinion: of the import, or with
-    `by` of that annotator, who also confirms labels that agree; with `only_new` it is passed over.
-    The import appears whole or not at all; after a crash the same call does what is left.
+    An example that the program has is not stored again. When its label differs, that is another opinion, of an annotator who has the
+    name of the import; with `by` of that one, who also confirms labels that agree. With `only_new` it is passed over.
+    The new examples appear all or not at all; after a crash the same call does what is left.
     Raises: InputError naming everything that can't be used; nothing is written then.
     """
     reporter = reporter or Reporter()
@@ -74,24 +76,20 @@ def bring_in(
     known = {name: record for name in records if (record := _known(store, name)) is not None}
     new = [record for name, record in records.items() if name not in known]
     differing = {name: records[name].label for name, record in known.items() if not _said(store, record, records[name].label)}
-    if only_new:
-        differing, by = {}, None
-    opinions = [] if by is not None else [replace(known[name], label=label) for name, label in differing.items()]
-    written = [*new, *opinions]
-    name = _free_name(directory, import_name(found.place, written)) if written else None
+    whole = import_name(found.place, list(records.values()))  # the same when a killed import is repeated
+    name = _free_name(directory, whole) if new else None
     try:
         if name is not None:
-            _write(directory, name, written, media=found.kind not in ("texts", "rows"))
+            _write(directory, name, new, media=found.kind not in ("texts", "rows"))
     except BaseException:
         _forget(packs)
         raise
-    said = tuple(differing)
-    if by is not None:
-        done = relabel(directory, {name: records[name].label for name in known}, by=by)
-        said = tuple(item.id for item in done if item.changed)
+    said: tuple[str, ...] = ()
+    opinions = {} if only_new else differing if by is None else {name: records[name].label for name in known}
+    if opinions:
+        said = tuple(item.id for item in relabel(directory, opinions, by=by or whole) if item.changed)
     agreeing = len(known) - (0 if only_new else len(differing))
-    disputes = _disputed(directory, {*differing, *said})
-    return Brought(name, len(new), agreeing, (), said, disputes, (*found.notes, *notes))
+    return Brought(name, len(new), agreeing, (), said, by or whole, _disputed(directory, said), (*found.notes, *notes))
 
 
 def _labels(items: Sequence[Item], output: OutputType, classes: Sequence[str]) -> tuple[list[Any], list[str]]:
@@ -224,5 +222,6 @@ def _forget(packs: Sequence[Path]) -> None:
         packs[0].parent.rmdir()
 
 
-def _disputed(directory: Path, names: set[str]) -> tuple[str, ...]:
-    return tuple(name for name in read_store(directory).disputes if name in names) if names else ()
+def _disputed(directory: Path, names: Sequence[str]) -> tuple[str, ...]:
+    asked = set(names)
+    return tuple(name for name in read_store(directory).disputes if name in asked) if asked else ()

@@ -178,7 +178,7 @@ def take_labels(pairs: Sequence[Pair], path: Path, directory: Path, output: Outp
     if by is not None:
         changed = tuple(item.id for item in relabel(directory, wanted, by=by) if item.changed) if wanted else ()
         disputes = tuple(name for name in read_store(directory).disputes if name in wanted)
-        return Brought(known=len(agreeing), opinions=changed, disputes=disputes, notes=notes)
+        return Brought(known=len(agreeing), opinions=changed, opinions_of=by, disputes=disputes, notes=notes)
     rest = {name: label for name, label in wanted.items() if name not in agreeing}
     done = relabel(directory, rest) if rest else []
     return Brought(known=len(agreeing), relabelled=tuple(item.id for item in done if item.changed), notes=notes)

@@ -55,16 +55,16 @@ def import_command(
             program, source, by=by, label=label, group=group, only_new=only_new, reporter=reporter
         )
     if as_json:
-        names = ("name", "added", "known", "relabelled", "opinions", "disputes", "notes")
+        names = ("name", "added", "known", "relabelled", "opinions", "opinions_of", "disputes", "notes")
         emit({name: getattr(done, name) for name in names})
         return 0
     for note in done.notes:
         say(note)
-    print("\n".join(_summary(done, by)))
+    print("\n".join(_summary(done)))
     return 0
 
 
-def _summary(done: Any, by: str | None) -> list[str]:
+def _summary(done: Any) -> list[str]:
     lines = []
     if done.added:
         lines.append(f"{_examples(done.added)} added in labels/{done.name}")
@@ -73,8 +73,8 @@ def _summary(done: Any, by: str | None) -> list[str]:
     if done.relabelled:
         lines.append(f"{_examples(len(done.relabelled))} relabelled")
     if done.opinions:
-        whose = f"labels/by/{by}" if by is not None else f"labels/{done.name}"
-        lines.append(f"{len(done.opinions):,} opinion{'s' if len(done.opinions) != 1 else ''} recorded in {whose}")
+        plural = "s" if len(done.opinions) != 1 else ""
+        lines.append(f"{len(done.opinions):,} opinion{plural} recorded in labels/by/{done.opinions_of}")
     if done.disputes:
         shown = ", ".join(done.disputes[:5]) + (" ..." if len(done.disputes) > 5 else "")
         lines.append(f"{_examples(len(done.disputes))} in dispute: {shown}; settle each with `tacit labels set ID LABEL`")
