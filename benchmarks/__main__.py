@@ -12,7 +12,20 @@ from pathlib import Path
 HERE = Path(__file__).parent
 PEERS = ("peer_digits", "peer_fashion", "peer_motion", "peer_rows", "peer_text", "peer_audio")
 SPINE = ("digits", "mnist", "fashion-mnist-10", "fashion-mnist-1", "uci-har", "sms", "adult", "fsdd", "fsdd-loso", "budget")
-SINGLE = ("interpreter", "lowering", "startup", "repeat", "overhead", "demo", "targets", "int8", "portability", "constant_time", "media")
+SINGLE = (
+    "interpreter",
+    "lowering",
+    "startup",
+    "repeat",
+    "overhead",
+    "demo",
+    "targets",
+    "int8",
+    "portability",
+    "constant_time",
+    "label_history",
+    "media",
+)
 
 
 def commands(names: list[str]) -> list[list[str]]:
