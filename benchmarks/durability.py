@@ -1,9 +1,9 @@
 """What is left after SIGKILL at random moments of import, set, merge and push; and when several processes write at once.
 
-    python benchmarks/durability.py [--kills N] [--seed S] [--only OPERATION ...]
+    python benchmarks/durability.py [--kills N] [--seed S] [--only OPERATION ...] [--add]
 
 Each operation is a function of its own, in killed_labels.py and killed_pushes.py. Operations that are not named keep the figures that
-an earlier run recorded.
+an earlier run recorded; with --add the counts of those that are named are added to these, for more moments with another seed.
 """
 
 from __future__ import annotations
@@ -77,6 +77,7 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", nargs="+", choices=OPERATIONS, default=OPERATIONS)
+    parser.add_argument("--add", action="store_true", help="add the counts to those that are recorded")
     options = parser.parse_args()
     earlier = harness.read_record("durability") or {"figures": {}}
     figures: dict[str, Any] = dict(earlier["figures"])
@@ -84,11 +85,12 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as work:
             found, problems = measure(name, options, Path(work))
         print(name, dict(found), *problems[:20], sep="\n  ", flush=True)
-        figures = {key: value for key, value in figures.items() if not key.startswith(f"{name}: ")}
-        figures |= {f"{name}: {key}": value for key, value in found.items()}
+        before = {key: value for key, value in figures.items() if key.startswith(f"{name}: ")}
+        figures = {key: value for key, value in figures.items() if key not in before}
+        figures |= {f"{name}: {key}": value + options.add * before.get(f"{name}: {key}", 0) for key, value in found.items()}
         target = {key: "<= 0" for key in figures if any(part in key for part in NOTHING)}
         target |= {key: ">= 50" for key in figures if key.endswith(": kills")}
-        notes = f"SIGKILL, moments drawn with seed {options.seed}; see killed_labels.py and killed_pushes.py for what is checked after each"
+        notes = "SIGKILL at random moments; see killed_labels.py and killed_pushes.py for how they are drawn and what is checked after each"
         harness.record("durability", dict(sorted(figures.items())), command=harness.command_line(), target=target, notes=notes)
 
 

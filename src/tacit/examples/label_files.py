@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -31,6 +31,9 @@ _PLAIN = re.compile(
 )
 _FRAME = len('{"id": "", "label": }') + ID_LENGTH
 _FIELD = len(', "split": ""')  # as long as `, "group": ""`
+
+
+Wanted = Callable[[str], bool]
 
 
 @dataclass(frozen=True)
@@ -84,9 +87,19 @@ def _label_file(path: Path, shown: str, parts: tuple[str, ...], name: str) -> La
     return LabelFile(path, shown, parts[0] if parts else stem, "import")
 
 
-def read_lines(file: LabelFile, problems: list[str]) -> Lines:
-    """Read the records of a text file; what is wrong with it joins `problems`, by line."""
-    content = file.path.read_bytes()
+def read_lines(file: LabelFile, problems: list[str], *, wanted: Wanted | None = None) -> Lines:
+    """Read the records of a text file, or those whose id is `wanted`; what is wrong with any of its lines joins `problems`."""
+    try:
+        content = file.path.read_bytes() if file.path.is_file() else None  # reading a pipe would wait for ever
+    except OSError as error:
+        problems.append(f"{file.shown}: expected a file that can be read, the system says: {error.strerror or error}")
+        return Lines([], [])
+    if content is None:
+        problems.append(f"{file.shown}: expected a file, got {'a link to nothing' if file.path.is_symlink() else 'something else'}")
+        return Lines([], [])
+    if not content.strip():
+        problems.append(f"{file.shown}: expected records, got an empty file (cut off? `git restore` it, or remove it)")
+        return Lines([], [])
     if b"\r" in content:
         number = content[: content.index(b"\r")].count(b"\n") + 1
         problems.append(f"{file.shown}:{number}: expected lines that end in LF, got CR (an editor or `core.autocrlf` converted the file)")
@@ -97,20 +110,20 @@ def read_lines(file: LabelFile, problems: list[str]) -> Lines:
         number = content[: error.start].count(b"\n") + 1
         problems.append(f"{file.shown}:{number}: expected UTF-8, got the byte 0x{content[error.start]:02x}")
         return Lines([], [])
-    plain = _plain_records(text)
+    plain = _plain_records(text, wanted)
     if plain is not None:
-        return Lines(plain, range(1, 2 * len(plain) + 1, 2))
+        return plain
     records, numbers = [], []
     for number, line in enumerate(text.split("\n"), 1):
         if line and not line.isspace():
             record = parse_record(line, f"{file.shown}:{number}", problems)
-            if record is not None:
+            if record is not None and (wanted is None or wanted(record.id)):
                 records.append(record)
                 numbers.append(number)
     return Lines(records, numbers)
 
 
-def _plain_records(text: str) -> list[Record] | None:
+def _plain_records(text: str, wanted: Wanted | None) -> Lines | None:
     """Read a whole file at once, some five times faster than line by line; None when a line of it is not plain."""
     found = _PLAIN.findall(text)
     if not found or not text.startswith("{") or not text.endswith("}\n"):
@@ -121,9 +134,14 @@ def _plain_records(text: str) -> list[Record] | None:
     size = len(found) * _FRAME + sum(map(len, labels)) + named + 2 * len(found) - 1
     if size != len(text) or text.count("}\n\n{") != len(found) - 1:
         return None
+    numbers: Sequence[int] = range(1, 2 * len(found) + 1, 2)
+    if wanted is not None:
+        rows = [row for row, name in enumerate(ids) if wanted(name)]
+        ids, labels, splits, groups = (tuple(column[row] for row in rows) for column in (ids, labels, splits, groups))
+        numbers = [2 * row + 1 for row in rows]
     values: dict[str, Any] = {label: json.loads(label) for label in set(labels)}  # equal labels are one object
     known = [values[label] for label in labels]
-    if splits.count("") == groups.count("") == len(found):
-        return list(map(Record, ids, known))
+    if splits.count("") == groups.count("") == len(ids):
+        return Lines(list(map(Record, ids, known)), numbers)
     shared = {text: text or None for text in {*splits, *groups}}
-    return list(map(Record, ids, known, map(shared.__getitem__, splits), map(shared.__getitem__, groups)))
+    return Lines(list(map(Record, ids, known, map(shared.__getitem__, splits), map(shared.__getitem__, groups))), numbers)

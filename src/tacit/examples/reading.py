@@ -6,16 +6,21 @@ from collections.abc import Collection
 from pathlib import Path
 
 from tacit.examples.chunks import read_chunks, read_manifest
-from tacit.examples.label_files import LabelFile, Lines, label_files, read_lines
-from tacit.ground.digests import example_id
+from tacit.examples.label_files import LabelFile, Lines, Wanted, label_files, read_lines
+from tacit.ground.digests import ID_LENGTH, example_id
 
 
 def read_file(directory: Path, file: LabelFile, problems: list[str], *, names: Collection[str] | None = None) -> Lines:
-    """Read the records of a file; what is wrong with it joins `problems`, by line.
+    """Read the records of a file, or those whose id begins with one of `names`; what is wrong with the file joins `problems`, by line."""
+    if file.kind == "chunks":
+        return read_chunks(directory, file, problems, names=names)
+    return read_lines(file, problems, wanted=None if names is None else _one_of(names))
 
-    names: of an import in chunks, only ids that begin with one of these are wanted.
-    """
-    return read_chunks(directory, file, problems, names=names) if file.kind == "chunks" else read_lines(file, problems)
+
+def _one_of(names: Collection[str]) -> Wanted:
+    whole = frozenset(name for name in names if len(name) == ID_LENGTH)
+    begun = tuple(name for name in names if len(name) != ID_LENGTH)
+    return whole.__contains__ if not begun else lambda name: name in whole or name.startswith(begun)
 
 
 def files_in_force(directory: Path) -> list[LabelFile]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -88,16 +88,26 @@ def _may_hold(file: LabelFile, names: Collection[str]) -> bool:
     return file.kind == "chunks" or not _SHARD.fullmatch(stem) or any(name.startswith(stem) or stem.startswith(name) for name in names)
 
 
+def _twice(example: Located) -> Iterator[str]:
+    """Name the sources that hold an example twice, as after a merge that was resolved by keeping both lines: neither counts."""
+    seen: dict[tuple[str, bool], Entry] = {}
+    for entry in example.entries:
+        earlier = seen.setdefault((entry.file.source, entry.file.kind == "edits"), entry)
+        if earlier is not entry:
+            where = f"also at {earlier.file.shown}:{earlier.line}"
+            yield f"{entry.file.shown}:{entry.line}: example {example.id} stands in `{entry.file.source}` twice, {where}"
+
+
 def _search(directory: Path, files: Sequence[LabelFile], names: Collection[str]) -> dict[str, dict[str, Located]]:
     whole = {name for name in names if len(name) == ID_LENGTH}
-    begun = tuple(name for name in names if len(name) != ID_LENGTH)
+    begun = [name for name in names if len(name) != ID_LENGTH]
     problems: list[str] = []
     found: dict[str, Located] = {}
     for file in files:
         lines = read_file(directory, file, problems, names=names)
         for record, number in zip(lines.records, lines.numbers, strict=True):
-            if record.id in whole or (begun and record.id.startswith(begun)):
-                found.setdefault(record.id, Located(record.id)).entries.append(Entry(file, number, record))
+            found.setdefault(record.id, Located(record.id)).entries.append(Entry(file, number, record))
+    problems += [problem for example in found.values() for problem in _twice(example)]
     fix = "resolve the places named; every record is one line of JSON with an empty line after it"
     raise_all(problems, heading=f"expected sound labels - at `{directory / LABELS}`", fix=fix, most=100)
     introduced = {name: example for name, example in found.items() if any(entry.file.kind != "opinions" for entry in example.entries)}
@@ -143,6 +153,7 @@ class _Plan:
         self.ids: dict[Path, dict[int, str]] = {}
         self.added: dict[Path, list[Record]] = {}
         self.removed: dict[Path, dict[int, Record | None]] = {}
+        self.moved: set[Path] = set()
         self.lines: dict[Path, dict[str, int]] = {}
 
     def settle(self, example: Located, label: Any) -> Relabelled:
@@ -199,6 +210,7 @@ class _Plan:
         """
         if self.added:
             write_attributes(self.directory)
+        self.moved = {*self.added, *self.removed}
         for path, edits in self.changed.items():
             edit_lines(path, edits | self.removed.pop(path, {}), ids=self.ids[path])
         for path, records in self.added.items():
@@ -209,6 +221,8 @@ class _Plan:
     def line_of(self, item: Relabelled) -> int:
         """Give the line of what was written; what was added or taken away before it has moved it."""
         path = self.directory / item.file
+        if path not in self.moved:
+            return item.line
         if path not in self.lines:
             pairs = ((found[1].decode(), row) for row, line in enumerate(path.read_bytes().split(b"\n"), 1) if (found := ID.search(line)))
             self.lines[path] = dict(pairs)
