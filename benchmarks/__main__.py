@@ -24,6 +24,8 @@ SINGLE = (
     "portability",
     "constant_time",
     "label_history",
+    "label_chunks",
+    "durability",
     "media",
 )
 

@@ -80,13 +80,12 @@ class Kills:
 class Operation:
     """make: write a program directory to start from, and whatever the command needs beside it. words: what is typed after `tacit`.
 
-    ends: exit codes of success. locks: whether it holds the lock of the labels; else all but one moment in five are after the first file.
+    ends: exit codes of success.
     """
 
     make: Callable[[Path], Path]
     words: Callable[[Path], list[str]]
     ends: tuple[int, ...] = (0,)
-    locks: bool = True
 
 
 # --- programs to start from --------------------------------------------------------------------------------------------
@@ -189,7 +188,7 @@ OPERATIONS: dict[str, Operation] = {
     "set by an annotator": Operation(
         _make_set, lambda program: ["labels", "set", *_ids_to_set(program), "b", "--by", "ann", "--program", str(program)]
     ),
-    "merge": Operation(_make_merge, lambda program: ["labels", "merge", "theirs", "--program", str(program)], locks=False),
+    "merge": Operation(_make_merge, lambda program: ["labels", "merge", "theirs", "--program", str(program)]),
     "pack": Operation(_make_set, lambda program: ["labels", "pack", "first", "--program", str(program)]),
 }
 
@@ -227,7 +226,7 @@ def kill(operation: Operation, kills: int, *, seed: int, work: Path, name: str =
         process = start(words)
         if number % 5 == 0:
             time.sleep(chance.uniform(0, whole_run))
-        elif number % 5 <= 2 and operation.locks:
+        elif number % 5 <= 2:
             _wait_for_the_lock(process, copy)
             time.sleep(chance.uniform(0, held))
         else:
@@ -327,8 +326,7 @@ def _timed(operation: Operation, program: Path) -> tuple[float, float, float]:
     words, stamps = operation.words(program), _stamps(program)
     started = time.monotonic()
     process = start(words)
-    if operation.locks:
-        _wait_for_the_lock(process, program)
+    _wait_for_the_lock(process, program)
     began = time.monotonic()
     _wait_for_a_file(process, program, stamps)
     wrote = time.monotonic()
