@@ -48,7 +48,7 @@ def _rarity(numbers: np.ndarray, categories: np.ndarray, tolerance: np.ndarray, 
     left, right = numbers[one], numbers[other]
     near = (np.abs(left - right) <= tolerance) | (np.isnan(left) & np.isnan(right))
     agree = np.concatenate([near, categories[one] == categories[other]], axis=1).mean(axis=0)
-    return np.log(np.maximum(agree, 0.5 / len(one)))
+    return np.asarray(np.log(np.maximum(agree, 0.5 / len(one))))
 
 
 def _groups(numbers: np.ndarray, categories: np.ndarray) -> Iterator[np.ndarray]:

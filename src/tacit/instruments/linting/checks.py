@@ -20,6 +20,7 @@ CHECKS = Table(
         "groups": f"{_HERE}.groups:CHECK",
         "balance": f"{_HERE}.balance:CHECK",
         "inputs": f"{_HERE}.inputs:CHECK",
+        "shortcuts": f"{_HERE}.shortcuts:CHECK",
         "label-errors": f"{_HERE}.label_errors:CHECK",
     },
     group="tacit.lint",

@@ -57,7 +57,7 @@ def reduced(points: np.ndarray, dimensions: int, chance: np.random.Generator) ->
     few = points[chance.permutation(len(points))[:4000]].astype(np.float64)
     middle = few.mean(axis=0)
     _, vectors = np.linalg.eigh(np.cov(few - middle, rowvar=False).reshape(points.shape[1], points.shape[1]))
-    return ((points - middle.astype(np.float32)) @ vectors[:, ::-1][:, :dimensions].astype(np.float32)).astype(np.float32)
+    return np.asarray((points - middle.astype(np.float32)) @ vectors[:, ::-1][:, :dimensions].astype(np.float32), np.float32)
 
 
 def radii(points: np.ndarray, chance: np.random.Generator) -> np.ndarray:

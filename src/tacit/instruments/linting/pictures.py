@@ -100,7 +100,7 @@ def _axis(side: int) -> np.ndarray:
 def _mask(side: int) -> np.ndarray:
     """Weights float32[side, side]: 1 in the middle, falling to 0 at the border, across which things come and go."""
     along = np.clip((0.93 - np.abs(_axis(side))) / 0.33, 0.0, 1.0)
-    return np.sqrt(along[:, None] * along).astype(np.float32)
+    return np.asarray(np.sqrt(along[:, None] * along), np.float32)
 
 
 def _directions(pictures: np.ndarray) -> np.ndarray:
