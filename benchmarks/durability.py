@@ -86,12 +86,11 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=OPERATIONS, default=OPERATIONS)
     parser.add_argument("--add", action="store_true", help="add the counts to those that are recorded")
     options = parser.parse_args()
-    earlier = harness.read_record("durability") or {"figures": {}}
-    figures: dict[str, Any] = dict(earlier["figures"])
     for name in options.only:
         with tempfile.TemporaryDirectory() as work:
             found, problems = measure(name, options, Path(work))
         print(name, dict(found), *problems[:20], sep="\n  ", flush=True)
+        figures: dict[str, Any] = dict((harness.read_record("durability") or {"figures": {}})["figures"])
         before = {key: value for key, value in figures.items() if key.startswith(f"{name}: ")}
         figures = {key: value for key, value in figures.items() if key not in before}
         figures |= {f"{name}: {key}": value + options.add * before.get(f"{name}: {key}", 0) for key, value in found.items()}
