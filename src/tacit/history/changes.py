@@ -95,12 +95,12 @@ def versions(repository: Repository, blobs: Blobs, found: Iterable[Entry]) -> It
 
 def working_content(repository: Repository, path: str) -> bytes:
     """Read a file of the working tree; empty when it is not there. Raises: TacitError when it can't be read."""
+    file = repository.root / path
     try:
-        return (repository.root / path).read_bytes()
-    except FileNotFoundError:
-        return b""
+        # A link to nothing is no file, and reading a pipe would wait for ever.
+        return file.read_bytes() if file.is_file() else b""
     except OSError as error:
-        raise TacitError(f"could not read labels - at `{repository.root / path}`", cause=f"the system says: {error.strerror}") from error
+        raise TacitError(f"could not read labels - at `{file}`", cause=f"the system says: {error.strerror}") from error
 
 
 def _collect(into: dict[tuple[str, str], _Found], file: str, lines: Sequence[Line], problems: list[str]) -> None:

@@ -101,17 +101,20 @@ def keep_both(
 
 def _free(merge: Merge, conflict: Conflict, names: list[str], read: Callable[[str], bytes]) -> str:
     """Give the file of the first annotator among the names who has no opinion on the example yet."""
-    shard = (conflict.ours or conflict.theirs or Place("all.jsonl", 0, b"")).file.rpartition("/")[2]
     taken = {annotator_of(source_of(place.file)) for place in (conflict.ours, conflict.theirs) if place}
     numbered = [f"{names[-1]} {number}" for number in range(2, 100)]
     file = ""
     for name in map(slug, [*names, *numbered]):
-        file = f"{LABELS}/{ANNOTATORS}/{name}/{shard}"
-        if file not in merge.files:
-            content = read(file) or None
-            merge.files[file] = Versions(content, content, content)
-        standing = merge.files[file].ours or b""
-        if name not in taken and not any(find_lines(standing, [conflict.id])):
+        folder = f"{LABELS}/{ANNOTATORS}/{name}"
+        shards = [f"{folder}/{conflict.id[:digits] or 'all'}.jsonl" for digits in (0, 1, 2)]  # an annotator's file has any of these names
+        for shard in shards:
+            if shard not in merge.files:
+                content = read(shard) or None
+                merge.files[shard] = Versions(content, content, content)
+        there = [shard for shard in shards if merge.files[shard].ours or merge.files[shard].theirs]
+        file = there[0] if there else shards[1]
+        standing = [content for shard in there for content in (merge.files[shard].ours, merge.files[shard].theirs) if content]
+        if name not in taken and not any(True for content in standing for _ in find_lines(content, [conflict.id])):
             break
     return file
 
@@ -122,4 +125,4 @@ def slug(name: str) -> str:
     >>> slug("Ann-Marie O'Hara"), slug("origin/fix cats"), slug("安")
     ('ann-marie-o-hara', 'origin-fix-cats', '安')
     """
-    return re.sub(r"[^\w.-]+", "-", name.strip().lower()).strip("-.") or "unknown"
+    return re.sub(r"[^\w.-]+", "-", name.strip().lower()).strip("-.")[:64] or "unknown"

@@ -62,6 +62,7 @@ def example_log(directory: Path, example: str, revision: str | None = None) -> t
     Raises: InputError for an id that was never there; UnknownName for a revision that is not known.
     """
     repository = find_repository(directory)
+    example = example.strip().lower()
     name = example if len(example) == ID_LENGTH else _complete(repository, example, revision)
     events = list(_events(repository, name, repository.commit(revision) if revision else repository.head))
     if revision is None and repository.head is not None:

@@ -154,7 +154,7 @@ class Merge:
         """Write what one side changed in an import that the other side packed as an edit of that import."""
         record = parse(place.text, _shown(place), self.problems)
         if record is not None:
-            file = f"{LABELS}/{key[0]}/{EDITS}/{place.file.rpartition('/')[2]}"
+            file = f"{LABELS}/{key[0]}/{EDITS}/{record.id[:2]}.jsonl"
             self._apply(None, Place(file, 0, Record(record.id, record.label).line().encode()))
             self.taken += 1
 

@@ -70,7 +70,8 @@ class Staging:
         """Write the index with the new paths, still beside the real one."""
         source = self.repository.git_dir / "index"
         if source.exists():
-            shutil.copyfile(source, self.repository.git_dir / _INDEX)
+            # With its time, by which git tells files that were changed in the very moment in which the index was written.
+            shutil.copy2(source, self.repository.git_dir / _INDEX)
         rows = []
         for path, blob in self.paths.items():
             rows.append(f"0 {NOTHING}\t".encode() + os.fsencode(path))  # takes out conflict stages, too

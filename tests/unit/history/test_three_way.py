@@ -167,7 +167,7 @@ def test_line_ends_of_another_system_are_no_change():
 
 def test_a_relabel_of_an_import_that_the_other_side_packed_becomes_an_edit_of_it():
     a, b = IDS[:2]
-    edits = "labels/one/edits/all.jsonl"
+    edits = "labels/one/edits/00.jsonl"
     base, relabelled = text(one(a) | one(b)), text(one(a, "9") | one(b))
     merge = Merge({FILES[0]: Versions(base, None, relabelled)}, packed={"one"})
     assert (merge.conflicts, merge.unread()) == ([], [edits])
