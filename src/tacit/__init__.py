@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from tacit.builder import build
     from tacit.compiler import compile
     from tacit.directory.adopting import adopt
+    from tacit.directory.labelling import export_labels, import_labels, set_labels
     from tacit.directory.making import new_program as new
     from tacit.directory.reading import read_program as read
     from tacit.examples.examples import Examples
@@ -87,6 +88,9 @@ _NAMES = {
     "check": "tacit.instruments.doctor:check",
     "card": "tacit.instruments.model_card:card",
     "report": "tacit.instruments.compile_report:report",
+    "set_labels": "tacit.directory.labelling:set_labels",
+    "import_labels": "tacit.directory.labelling:import_labels",
+    "export_labels": "tacit.directory.labelling:export_labels",
     "push_media": "tacit.history.media_sync:push_media",
     "pull_media": "tacit.history.media_sync:pull_media",
     "verify_media": "tacit.history.media_verify:verify_media",
@@ -121,6 +125,8 @@ __all__ = [
     "choice",
     "compile",
     "diff",
+    "export_labels",
+    "import_labels",
     "inspect",
     "lint",
     "load",
@@ -130,6 +136,7 @@ __all__ = [
     "push_media",
     "read",
     "report",
+    "set_labels",
     "test",
     "verify_media",
 ]
