@@ -13,7 +13,6 @@ from typing import Any
 
 from tacit.binary.loading import load
 from tacit.directory.reading import read_program
-from tacit.goals.goal import Goal
 from tacit.ground.errors import ConfigError, InputError, TacitError
 from tacit.ground.progress import Reporter
 from tacit.history.changes import label_changes
@@ -58,6 +57,11 @@ def bisect(
     Raises: InputError when the ends are not good and bad, ConfigError, UnknownName.
     """
     reporter = reporter or Reporter()
+    wanted = [parse_goal(text) for text in ([goal] if isinstance(goal, str) else goal)]
+    if example is not None and wanted:
+        raise ConfigError("expected --goal or --example, got both")
+    if steps is not None and minutes is not None:
+        raise ConfigError("expected --steps or --minutes, got both", fix="--steps, for runs that can be repeated")
     repository = find_repository(Path(directory))
     first, last = commit_of(repository, good), commit_of(repository, bad)
     check_order(repository, first, last)
@@ -67,8 +71,6 @@ def bisect(
             f"expected a bad commit with other labels than the good one, got the same labels and settings - at {first} and {last}",
             fix="what else changed? The program is compiled from labels and tacit.toml alone",
         )
-    if example is not None and goal:
-        raise ConfigError("expected --goal or --example, got both")
     program = _program_at(repository, last)
     spending = _spending(program, Path(directory), like=like, steps=steps, minutes=minutes, settings=settings or {})
     trials = Trials(repository, spending, seed=seed, warm=first if warm else None, reporter=reporter)
@@ -76,7 +78,9 @@ def bisect(
     reporter.phase("bisecting")
     reporter.note(f"{len(commits)} commits touched the labels: about {trials.expected} compilations")
     search = _Search(repository, trials, max(1, seeds), reporter)
-    question = _question(program, Path(directory), goal, example, expect)
+    question: Question = (
+        ByGoals(goals_for(program, wanted)) if example is None else ByExample(*example_of(Path(directory), example), expect)
+    )
     search.ends(question, first, commits[-1], warm=warm)
     before, culprit, suspects = search.find(first, commits)
     changes = label_changes(Path(directory), _parent(repository, culprit), culprit.hash)
@@ -175,14 +179,6 @@ class _Search:
         self.reporter.note(f"{tried.verdict}: {tried.commit}: {tried.said}")
 
 
-def _question(program: Program, directory: Path, goal: str | Sequence[str], example: str | None, expect: Any) -> Question:
-    if example is not None:
-        return ByExample(*example_of(directory, example), expect)
-    given = [goal] if isinstance(goal, str) else list(goal)
-    wanted: list[Goal] = [parse_goal(text) for text in given]
-    return ByGoals(goals_for(program, wanted))
-
-
 def _program_at(repository: Repository, commit: Commit) -> Program:
     """Read the program as it is at a commit. Raises: InputError, ConfigError."""
     folder = repository.directory / ".tacit" / "bisect" / f"read-{os.getpid()}"
@@ -203,8 +199,6 @@ def _spending(
     settings: Mapping[str, str],
 ) -> Spending:
     """Decide what each compilation may cost, and the settings that all have in common."""
-    if steps is not None and minutes is not None:
-        raise ConfigError("expected --steps or --minutes, got both", fix="--steps, for runs that can be repeated")
     chosen: Mapping[str, Any] = {}
     known: int | None = None
     if like is not None:
