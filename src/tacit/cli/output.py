@@ -15,7 +15,7 @@ from tacit.ground.tables import resolve
 
 def say(text: str) -> None:
     """Write a line for the person who watches."""
-    print(text, file=sys.stderr, flush=True)
+    print(text.encode("utf-8", "backslashreplace").decode(), file=sys.stderr, flush=True)
 
 
 def emit(value: Any) -> None:
@@ -55,4 +55,4 @@ def show(parts: Sequence[Any]) -> None:
     if coloured(sys.stdout):
         resolve("tacit.cli.screen:draw")(parts)
     else:
-        print(resolve("tacit.instruments.layout:plain")(parts))
+        print(resolve("tacit.instruments.layout:plain")(parts).encode("utf-8", "replace").decode())

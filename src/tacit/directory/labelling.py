@@ -36,6 +36,7 @@ def set_labels(directory: Path, ids: Sequence[str], label: Any, *, by: str | Non
         annotator_source(by)
     if not ids:
         raise InputError("expected the id of an example, got none", fix="tacit labels set ID... LABEL")
+    ids = [name.strip().lower() for name in ids]
     stored = conform(output, label)
     with writing(directory, f"tacit labels set {' '.join(ids[:3])}{' ...' if len(ids) > 3 else ''}"):
         return relabel(directory, dict.fromkeys(ids, stored), by=by)

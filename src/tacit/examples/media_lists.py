@@ -174,7 +174,9 @@ def media_ids(directory: Path) -> dict[str, list[str]]:
     """Give the ids of the examples whose input stands in `media/`, by import; a line that is no record is passed over."""
     found: dict[str, list[str]] = {}
     for path in sorted((directory / LABELS).glob("*/*.jsonl")):
-        for line in () if path.parent.name.startswith(".") else path.read_bytes().split(b"\n"):
+        if path.parent.name.startswith(".") or not path.is_file():
+            continue
+        for line in path.read_bytes().split(b"\n"):
             match = _ID.search(line)
             if match is not None and not _INPUT.search(line):
                 found.setdefault(path.parent.name, []).append(match[1].decode())

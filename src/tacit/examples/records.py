@@ -99,7 +99,8 @@ def parse_record(line: str, place: str, problems: list[str]) -> Record | None:
         problems.append(f"{place}: expected a record, got the merge marker `{line[:20]}` (a conflict that is not resolved)")
         return None
     try:
-        fields = json.loads(line)
+        # Python keeps the last of two equal keys; a text may hold the word, so only then each key is looked at.
+        fields = json.loads(line, object_pairs_hook=_distinct if line.count('"label"') > 1 or line.count('"id"') > 1 else None)
     except (ValueError, RecursionError) as error:
         problems.append(f"{place}: expected one JSON object, got `{line[:40]}` ({error})")
         return None
@@ -108,6 +109,15 @@ def parse_record(line: str, place: str, problems: list[str]) -> Record | None:
         problems.append(f"{place}: {problem}")
         return None
     return Record(fields["id"], fields["label"], fields.get("split"), fields.get("group"), fields.get("copy", 1), fields.get("input"))
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Make an object of its keys and values. Raises: ValueError when a key stands twice."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"the key `{next(name for name in names if names.count(name) > 1)}` stands twice")
+    return found
 
 
 def label_fault(label: Any) -> str | None:

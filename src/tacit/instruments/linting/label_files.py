@@ -52,9 +52,13 @@ class Line:
     text: str
 
 
+def _files(directory: Path) -> list[Path]:
+    return sorted(path for path in (directory / LABELS).glob("**/*.jsonl") if path.is_file())
+
+
 def label_lines(directory: Path) -> Iterator[Line]:
     """Give every line of every label file that is not empty; bytes that are no UTF-8 are replaced."""
-    for path in sorted((directory / LABELS).glob("**/*.jsonl")):
+    for path in _files(directory):
         name = path.relative_to(directory).as_posix()
         text = path.read_bytes().replace(b"\r\n", b"\n").replace(b"\r", b"\n").decode(errors="replace")
         for number, line in enumerate(text.split("\n"), 1):
@@ -65,7 +69,7 @@ def label_lines(directory: Path) -> Iterator[Line]:
 def unsound(context: Context) -> list[Finding]:
     """Give what keeps the labels from being read at all; empty when they were read. Raises: InputError when there are none."""
     findings = []
-    for path in sorted((context.directory / LABELS).glob("**/*.jsonl")):
+    for path in _files(context.directory):
         content = path.read_bytes()
         if b"\r" in content:
             name = path.relative_to(context.directory).as_posix()
