@@ -163,6 +163,8 @@ def large(root: Path, count: int, turns: int) -> list[dict[str, Any]]:
         git(root, "checkout", "-q", "-f", "ours")
         git(root, "branch", "-f", "work", "ours")
         git(root, "checkout", "-q", "-f", "work")
+        git(root, "reflog", "expire", "--expire=now", "--all")
+        git(root, "prune", "--expire=now")  # else git finds the objects of the turn before, and need not write them
         git(root, "status")  # as after any other command: the index knows the times of the files
 
     def edit() -> None:

@@ -72,8 +72,8 @@ class Plan:
         return sum(merge.taken for merge in self.merges.values())
 
 
-def plan_merge(repository: Repository, staging: Staging, mine: Mapping[str, Entry], other: Iterable[Entry]) -> Plan:
-    """Read what differs and merge the labels; other files are taken whole, or merged as text."""
+def plan_merge(repository: Repository, staging: Staging, mine: Mapping[str, Entry], other: Iterable[Entry], *, ours: str = "HEAD") -> Plan:
+    """Read what differs and merge the labels; other files are taken whole, or merged as text. ours: the commit or tree of our side."""
     plan = Plan()
     theirs = {entry.path: entry for entry in other}
     plain = [path for path in theirs if not LABEL_PATH.fullmatch(path)]
@@ -94,7 +94,7 @@ def plan_merge(repository: Repository, staging: Staging, mine: Mapping[str, Entr
         packed, packing = (_packed(entries, prefix) for entries in (mine, theirs))
         merge = plan.merges[prefix] = Merge(files, packed=packed, packing=packing)
         for file in merge.unread():
-            content = repository.run("cat-file", "blob", f"HEAD:{prefix}{file}", codes=(0, 128)) or None
+            content = repository.run("cat-file", "blob", f"{ours}:{prefix}{file}", codes=(0, 128)) or None
             merge.files[file] = Versions(content, content, content)
     for path in plain:
         _take(repository, staging, plan, mine.get(path), theirs[path])

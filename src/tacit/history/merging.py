@@ -52,8 +52,9 @@ def _merge(repository: Repository, head: str, branch: str, *, both: bool, commit
         fix = "git fetch --unshallow" if repository.shallow else f"git merge --allow-unrelated-histories {branch}"
         raise TacitError(f"expected branches with a commit in common, got `{branch}` - at `{repository.root}`", cause=cause, fix=fix)
     staging = Staging(repository)
-    mine = {entry.path: entry for entry in repository.differing(bases[0], head, ".")}
-    other = repository.differing(bases[0], theirs, ".")
+    base = _common(repository, staging, bases)
+    mine = {entry.path: entry for entry in repository.differing(base, head, ".")}
+    other = repository.differing(base, theirs, ".")
     plan = plan_merge(repository, staging, mine, other)
     clashes = settle(repository, plan, branch, head, theirs, both=both)
     if clashes or plan.remaining:
@@ -66,7 +67,7 @@ def _merge(repository: Repository, head: str, branch: str, *, both: bool, commit
         path: entry.after for path, entry in mine.items() if entry.after
     }
     refuse_edits(repository, ours, staging.paths)
-    forward = bases[0] == head and commit
+    forward = base == head and commit
     text = message or f"Merge {'branch ' if _is_branch(repository, branch) else ''}'{branch}'\n\n{_summary(plan)}\n"
     done = theirs if forward else commit_tree(repository, tree, [head, theirs], text) if commit else None
     staging.put(plan.contents)
@@ -77,6 +78,29 @@ def _merge(repository: Repository, head: str, branch: str, *, both: bool, commit
         move_branch(repository, done, head, f"merge {branch}: labels merged by example")
     state = "fast-forward" if forward else "merged" if commit else "staged"
     return Merged(branch, state, done, plan.taken, len(staging.paths), kept=tuple(plan.kept), opinions=tuple(plan.opinions))
+
+
+def _common(repository: Repository, staging: Staging, bases: list[str]) -> str:
+    """Give what the sides have in common: their merge base; of several (they merged one another before), the merge of these.
+
+    As in git's recursive merge. With one of several bases alone, a label that one side took back would come back unseen. A record
+    about which the bases contradict each other is in none of them, so that the sides have to agree on it or conflict.
+    """
+    tree = bases[0]
+    for base in bases[1:]:
+        origin = repository.line("merge-base", bases[0], base, codes=(0, 1)) or repository.empty_tree
+        mine = {entry.path: entry for entry in repository.differing(origin, tree, ".")}
+        plan = plan_merge(repository, staging, mine, repository.differing(origin, base, "."), ours=tree)
+        for merge in plan.merges.values():
+            for conflict in list(merge.conflicts):
+                merge.decide(conflict, None)
+        settle(repository, plan, base, None, None, both=False)
+        staging.write(plan.contents, plan.known)
+        staging.paths.update(plan.paths)
+        staging.build_index(tree)
+        tree = staging.tree()
+        staging.clear()
+    return tree
 
 
 def _is_branch(repository: Repository, name: str) -> bool:

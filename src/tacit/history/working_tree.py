@@ -66,10 +66,12 @@ class Staging:
             ).decode()
             self.paths.update({path: Blob(name) for path, name in zip(fresh, names.split(), strict=True)})
 
-    def build_index(self) -> None:
-        """Write the index with the new paths, still beside the real one."""
+    def build_index(self, tree: str | None = None) -> None:
+        """Write the index (or that of a tree) with the new paths, still beside the real one."""
         source = self.repository.git_dir / "index"
-        if source.exists():
+        if tree is not None:
+            self.repository.run("read-tree", tree, more=self._index)
+        elif source.exists():
             # With its time, by which git tells files that were changed in the very moment in which the index was written.
             shutil.copy2(source, self.repository.git_dir / _INDEX)
         rows = []
@@ -79,6 +81,10 @@ class Staging:
                 rows.append(f"{blob.mode} {blob.name}\t".encode() + os.fsencode(path))
         if rows:
             self.repository.run("update-index", "-z", "--index-info", data=b"\0".join(rows) + b"\0", more=self._index)
+
+    def clear(self) -> None:
+        """Forget the paths, to stage something else."""
+        self.paths, self._files = {}, {}
 
     def tree(self) -> str:
         """Give the tree of the new index."""

@@ -206,6 +206,29 @@ def test_an_edit_in_the_second_in_which_the_index_was_written_is_still_seen(plai
     assert plain.git("status", "--porcelain") == "M notes.txt"
 
 
+def test_branches_that_merged_one_another_before(made):
+    """With one of the two merge bases alone, what theirs takes back would come back unseen."""
+    two(made, {A: "9", C: "1"}, {B: "7", C: "2"})
+    first = made.git("rev-parse", "ours")
+    for name, other in (("ours", "theirs"), ("theirs", first)):
+        made.git("checkout", "-q", name)
+        assert [clash.id for clash in merge_labels(made.directory, other).conflicts] == [C]
+        assert merge_labels(made.directory, other, both=True).state == "merged"
+        made.relabel(C, "3")
+        made.git("rm", "-q", "-r", "-f", str((made.directory / "labels/by").relative_to(made.root)))
+        made.commit("Settle")
+    assert len(made.git("merge-base", "--all", "ours", "theirs").split()) == 2
+    made.relabel(A, "4")
+    made.relabel(B, "4")
+    made.commit("Take both back", author="Bob")
+    made.git("checkout", "-q", "ours")
+    made.relabel(D, "8")
+    made.commit("Another")
+    assert merge_labels(made.directory, "theirs").state == "merged"
+    assert {name: label for name, label in made.labels().items() if label != "4"} == {C: "3", D: "8"}
+    assert made.git("status", "--porcelain") == ""
+
+
 def test_refuses_what_is_not_to_be_merged(made):
     with pytest.raises(UnknownName):
         merge_labels(made.directory, "nowhere")
