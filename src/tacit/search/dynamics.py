@@ -11,8 +11,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-#: So many scores of an example are kept: all of them up to this width, else those of the given class and the greatest others.
-KEPT = 64
+from tacit.search.suspicion import KEPT
 
 #: Augmentations that move or hide much of an input, so that a network can hardly learn labels by heart.
 HOLDING = frozenset({"shift", "flip", "affine", "erase"})

@@ -15,6 +15,8 @@ import numpy as np
 
 from tacit.signature.base import OutputType
 
+#: So many scores of an example are kept: all of them up to this width, else those of the given class and the greatest others.
+KEPT = 64
 #: At most so many examples are used to fit temperature and matrix; every one is rated.
 SAMPLE = 20_000
 TEMPERATURES = np.geomspace(0.5, 4.0, 10)

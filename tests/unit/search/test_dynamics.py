@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 import torch
 
-from tacit.search.dynamics import KEPT, Dynamics
+from tacit.search.dynamics import Dynamics
 from tacit.search.schedule import Progress
+from tacit.search.suspicion import KEPT
 from tests.unit.search.small_task import training
 
 CPU = torch.device("cpu")

@@ -17,12 +17,13 @@ import numpy as np
 from tacit.directory.reading import read_section
 from tacit.examples.examples import Examples
 from tacit.ground.budget import Budget
+from tacit.ground.errors import ConfigError, FormatError
 from tacit.ground.tables import resolve
 from tacit.instruments.linting.check import Check
 from tacit.instruments.linting.context import Context, shown
 from tacit.instruments.linting.finding import Code, Finding
 from tacit.program import Program
-from tacit.search.suspicion import Rating, rate
+from tacit.search.suspicion import KEPT, Rating, rate
 from tacit.signature.base import OutputType
 
 LEAST = 0.6  # the probability from which a label that the network was shown is named
@@ -30,6 +31,7 @@ LEAST_UNSEEN = 0.9  # and one that it wasn't
 FEWEST = 100  # examples; fewer say too little
 PASSES = 12  # of a run of lint's own, at most: more would learn wrong labels by heart
 STEPS = 300  # it takes at least so many steps, in smaller batches where there are few examples
+COLUMNS = ("scores", "counts", "classes", "final")
 TOO_FEW = 3.0  # passes that say nothing yet
 
 PROBABLE = Code(
@@ -55,7 +57,9 @@ class Part:
 
 def _find(context: Context) -> Iterable[Finding]:
     output = context.signature.output
-    if output.kind not in ("class", "labels", "number") or int(context.sound.sum()) < FEWEST:
+    if output.kind not in ("class", "labels", "number") or (output.kind != "class" and output.width > KEPT):
+        return []
+    if int(context.sound.sum()) < FEWEST:
         return []
     if len(context.examples) < FEWEST or not _differ(output, context.examples.targets):
         return []
@@ -80,10 +84,15 @@ def _worst_first(part: Part) -> list[int]:
 
 def _from_compile(context: Context) -> list[Part]:
     """Rate by the newest run that `compile` kept; nothing where it says nothing of these examples or classes."""
-    trained, examples, binary = context.trained, context.examples, context.binary
+    try:
+        trained = context.trained
+    except FormatError as error:  # a cache: lint trains a little itself then
+        context.reporter.note(error.message)
+        return []
+    examples, binary = context.examples, context.binary
     if trained is None or trained.values.get("signature") != examples.signature.to_json():
         return []
-    seen = {name: tensor.numpy() for name, tensor in trained.examples.items()}
+    seen = {name: trained.examples[name].numpy() for name in COLUMNS if name in trained.examples}
     if "scores" not in seen:
         return []
     place = {name: row for row, name in enumerate(examples.ids.tolist())}
@@ -112,6 +121,8 @@ def _from_own_run(context: Context) -> list[Part]:
 
 def _cross_validated(context: Context, folds: int) -> list[Part]:
     """Train once per fold, and rate each fold by a network that hasn't seen it; the folds are rated together."""
+    if folds < 2:
+        raise ConfigError(f"expected at least 2 folds, got {folds} - at `--cross-validate`", fix="--cross-validate 5")
     examples, options = context.examples, context.options
     fold = np.random.default_rng(options.seed).permutation(len(examples)) % folds
     scores = np.zeros((len(examples), examples.signature.output.width), np.float32)

@@ -13,13 +13,14 @@ import pytest
 from tacit.compiler import compile as compile_program
 from tacit.directory.making import new_program
 from tacit.directory.reading import read_program
+from tacit.ground.errors import ConfigError
 from tacit.ground.progress import Reporter
 from tacit.instruments.linting import label_errors
 from tacit.instruments.linting.context import Context, Options
 from tacit.instruments.linting.label_errors import CHECK
 
 FLIPPED = 24
-MINUTES = 0.3
+MINUTES = 3.0  # more than is needed: the passes end a run, not the clock
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +81,7 @@ def test_without_a_compiled_program_one_run_finds_the_wrong_labels(table):
 
 
 def test_each_fold_is_judged_by_a_network_that_has_not_seen_it(table):
-    found = findings(table, cross_validate=3, minutes=0.9)
+    found = findings(table, cross_validate=3, minutes=9.0)
     assert good(found, flipped(table))
     assert {finding.evidence["by"] for finding in found} == {"a network that hasn't seen the example"}
 
@@ -108,3 +109,29 @@ def test_few_examples_and_no_time_say_nothing(table, tmp_path, monkeypatch):
     assert findings(table, minutes=0.0) == []
     monkeypatch.setattr(label_errors, "FEWEST", 1000)
     assert findings(table) == []
+
+
+def test_one_fold_is_refused_and_a_damaged_cache_is_passed_over(table, tmp_path, monkeypatch):
+    with pytest.raises(ConfigError, match="expected at least 2 folds, got 1"):
+        findings(table, cross_validate=1)
+    directory = tmp_path / "program"
+    shutil.copytree(table, directory)
+    kept = directory / ".tacit" / "trained" / "0.safetensors"
+    kept.parent.mkdir(parents=True)
+    kept.write_bytes(b"torn")
+    asked = []
+    monkeypatch.setattr(label_errors, "_observe", lambda *arguments: asked.append(arguments))
+    assert findings(directory) == []
+    assert len(asked) == 1
+
+
+def test_a_run_that_had_too_little_time_says_so_and_names_nothing(table, monkeypatch):
+    notes = []
+
+    class Listens(Reporter):
+        def note(self, text):
+            notes.append(text)
+
+    monkeypatch.setattr(label_errors, "TOO_FEW", 1e9)
+    assert list(CHECK.find(Context(table, options=Options(minutes=0.05), reporter=Listens()))) == []
+    assert any("too little to train in" in note for note in notes)
