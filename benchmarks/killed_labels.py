@@ -207,8 +207,8 @@ def start(words: Sequence[str]) -> subprocess.Popen[bytes]:
 def kill(operation: Operation, kills: int, *, seed: int, work: Path, name: str = "") -> Kills:
     """Kill a command `kills` times, each on a fresh copy of the program, and repeat it to the end.
 
-    One moment in five is uniform over the whole run, its start included, two over the time in which it holds the lock, two over that
-    from the first file it writes to the end. After each kill: every final name holds a whole file, all labels can be read, each is
+    One moment in five is uniform over the whole run, its start included, two over the time in which it holds the lock, one over that
+    from the first file it writes to the end, one soon after that file. After each kill: every final name holds a whole file, all labels can be read, each is
     the old or the new one, and the same command once more ends as one that nobody disturbed.
     """
     chance = random.Random(seed)
@@ -231,7 +231,7 @@ def kill(operation: Operation, kills: int, *, seed: int, work: Path, name: str =
             time.sleep(chance.uniform(0, held))
         else:
             _wait_for_a_file(process, copy, stamps)
-            time.sleep(chance.uniform(0, written))
+            time.sleep(written * chance.random() ** (1 if number % 5 == 3 else 4))
         process.send_signal(signal.SIGKILL)
         process.communicate()
         found.kills += 1
