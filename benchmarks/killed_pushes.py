@@ -99,7 +99,7 @@ def kill_pushes(kind: str, kills: int, *, seed: int, work: Path, verb: str = "pu
     """Kill `tacit media VERB` `kills` times, each against a fresh target, and repeat it to the end.
 
     kind: `folder` or `slow` (see slow_remote.py). One moment in five is uniform over the whole run, its start included, the others
-    over the time from the first file on the target to the end. After each kill: the source is what it was, a final name holds the
+    over the time from the first file on the target to the last. After each kill: the source is what it was, a final name holds the
     bytes that it says, the same command once more ends well and everything is there, as `tacit media verify --deep` says, too.
     """
     chance = random.Random(seed)
@@ -168,15 +168,15 @@ def _finish(words: list[str]) -> int:
 
 
 def _timed(words: list[str], target: Path) -> tuple[float, float]:
-    """Give the seconds of a whole run, and those from the first file on the target to its end."""
-    started = time.monotonic()
+    """Give the seconds of a whole run, and those from the first file on the target until the last one has its name."""
+    started = time.time()
     process = start(words)
     _wait_for_a_file(process, target)
-    began = time.monotonic()
+    began = time.time()
     _, errors = process.communicate()
     if process.returncode != 0:
         raise RuntimeError(f"tacit {' '.join(words)} failed before anything was killed\n{errors.decode(errors='replace')}")
-    return time.monotonic() - started, time.monotonic() - began
+    return time.time() - started, max(path.stat().st_ctime for path in target.iterdir()) - began
 
 
 def _wait_for_a_file(process: subprocess.Popen[bytes], target: Path) -> None:
