@@ -234,8 +234,17 @@ def _make_room(directory: Path, packs: list[Pack]) -> None:
 def _fetch(place: Remote, media: Path, pack: Pack, tell: Tell) -> None:
     """Fetch one pack under a temporary name, check its hash, flush it, rename it. Raises: Unsound, or what the remote raises."""
     temporary = media / unfinished_name(pack.name)
+    come = 0
+
+    def count(size: int) -> None:
+        nonlocal come
+        come += size
+        if come > pack.bytes:  # whatever is sent there, the disk is not filled with it
+            raise Unsound(place.shown, f"expected {pack.bytes} bytes, got more")
+        tell(size)
+
     try:
-        place.fetch(pack, temporary, tell)
+        place.fetch(pack, temporary, count)
         _check_file(pack, temporary, place.shown)
         temporary.chmod(0o644)
         os.replace(temporary, media / pack.name)

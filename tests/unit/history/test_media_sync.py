@@ -144,6 +144,15 @@ def test_a_pack_with_other_bytes_on_the_remote_is_not_put_in_place(program, clon
     assert (fault.kind, fault.name) == ("damaged", bad)
 
 
+def test_a_pack_without_end_is_not_fetched_to_its_end(program, clone, remote):
+    push_media(program, remote=remote, create=True)
+    bad, good = sorted(packs(program))
+    put(remote, bad, packs(program)[bad] + bytes(60_000_000))
+    with pytest.raises(InputError, match="got more"):
+        pull_media(clone, remote=remote)
+    assert list(packs(clone)) == [good]
+
+
 def test_a_torn_pack_on_the_remote_is_found_and_sent_anew(program, clone, remote):
     push_media(program, remote=remote, create=True)
     bad = min(packs(program))
@@ -216,6 +225,7 @@ def test_the_remote_of_the_program_is_relative_to_it(program, clone, tmp_path):
         ('[media]\nremot = "x"\n', "did you mean `remote`"),
         ('[media]\nremote = "media"\n', "got its folder `media` itself"),
         ('[media]\nremote = "memory://x"\n[media.options]\nsecret = "abc"\nclient = {auth_token = "abc"}\n', "client.auth_token"),
+        ('[media]\nremote = "hf://datasets/x"\n[media.options]\nendpoint = "https://evil.example"\n', "[media.options] endpoint"),
         ('[media]\nremote = "memory://x"\n[media.options]\ncolour = ["red"]\n', None),
     ],
 )
