@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from tacit.history.media_verify import verify_media
     from tacit.instruments.behaviour.comparing import diff
     from tacit.instruments.bisecting.searching import bisect
+    from tacit.instruments.blaming.answer import blame
+    from tacit.instruments.blaming.commit import blame_commit
     from tacit.instruments.compile_report import report
     from tacit.instruments.doctor import check
     from tacit.instruments.inspection import inspect
@@ -85,6 +87,8 @@ _NAMES = {
     "diff": "tacit.instruments.behaviour.comparing:diff",
     "bisect": "tacit.instruments.bisecting.searching:bisect",
     "lint": "tacit.instruments.linting.running:lint",
+    "blame": "tacit.instruments.blaming.answer:blame",
+    "blame_commit": "tacit.instruments.blaming.commit:blame_commit",
     "check": "tacit.instruments.doctor:check",
     "card": "tacit.instruments.model_card:card",
     "report": "tacit.instruments.compile_report:report",
@@ -119,6 +123,8 @@ __all__ = [
     "__version__",
     "adopt",
     "bisect",
+    "blame",
+    "blame_commit",
     "build",
     "card",
     "check",

@@ -16,7 +16,7 @@ from typing import Any
 
 import typer
 
-from tacit.cli.commands import bisect, build, check, compile, diff, inspect, labels, labels_history, lint, media, new, run, test
+from tacit.cli.commands import bisect, blame, build, check, compile, diff, inspect, labels, labels_history, lint, media, new, run, test
 from tacit.cli.output import fail, say
 from tacit.cli.version import print_version
 from tacit.ground.errors import TacitError, UnknownName
@@ -32,6 +32,7 @@ COMMANDS: dict[str, Callable[..., int]] = {
     "diff": diff.command,
     "bisect": bisect.command,
     "lint": lint.command,
+    "blame": blame.command,
     "build": build.command,
     "check": check.command,
 }

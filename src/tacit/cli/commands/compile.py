@@ -38,6 +38,9 @@ def command(
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="Override a line of tacit.toml; may be given again.", metavar="KEY=VALUE")
     ] = None,
+    features: Annotated[
+        bool, typer.Option("--features", help="Also write what `tacit blame` needs to answer at once; takes some minutes for large sets.")
+    ] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps.")] = "auto",
     label: Annotated[str | None, typer.Option(help="For a table: the column that holds the labels.")] = None,
     group: Annotated[str | None, typer.Option(help="For a table: a column whose values never straddle a split.")] = None,
@@ -62,6 +65,8 @@ def command(
         )
         binary.save(path)
         card = resolve("tacit.instruments.model_card:write_card")(binary, path)
+        if features:
+            resolve("tacit.attribution.making:write_features")(program, binary, reporter=reporter)
     report = resolve("tacit.instruments.compile_report:report")(binary)
     if as_json:
         emit({**report.to_json(), "path": str(path), "card": str(card)})

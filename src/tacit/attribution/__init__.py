@@ -1,0 +1,1 @@
+"""Attribution: how much each training example moved an answer, estimated without training again."""
