@@ -187,6 +187,24 @@ def test_what_is_no_label_file_but_is_called_like_one(program, run, kind):
     assert kind == "a folder" or shard(program).read_bytes() == before
 
 
+def test_a_label_file_that_may_not_be_read(program, run, monkeypatch):
+    """Permissions don't hold for root, so the system's answer is planted."""
+    read, secret = Path.read_bytes, shard(program)
+    name = ids(program)[0]
+
+    def refuse(path: Path) -> bytes:
+        if path.resolve() == secret.resolve():
+            raise PermissionError(13, "Permission denied", str(path))
+        return read(path)
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path).resolve() != secret.resolve())
+    for words in READERS:
+        code, out, err = run(*fill(words, program, name))
+        if words[:2] in (("labels", "status"), ("labels", "set"), ("lint",), ("test",)):
+            assert code in (1, 2) and "all.jsonl" in out + err and "Permission denied" in out + err, (words, out, err)
+
+
 def test_a_label_file_cut_to_nothing_is_named(program, run):
     """Nothing of Tacit leaves an empty file behind: it is what a crash of the system or a full disk makes of one."""
     shard(program).write_bytes(b"")

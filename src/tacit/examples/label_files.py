@@ -92,13 +92,13 @@ def read_lines(file: LabelFile, problems: list[str], *, wanted: Wanted | None = 
     try:
         content = file.path.read_bytes() if file.path.is_file() else None  # reading a pipe would wait for ever
     except OSError as error:
-        problems.append(f"{file.shown}: expected a file that can be read, the system says: {error.strerror or error}")
+        problems.append(f"{file.shown}:1: expected a file that can be read, the system says: {error.strerror or error}")
         return Lines([], [])
     if content is None:
-        problems.append(f"{file.shown}: expected a file, got {'a link to nothing' if file.path.is_symlink() else 'something else'}")
+        problems.append(f"{file.shown}:1: expected a file, got {'a link to nothing' if file.path.is_symlink() else 'something else'}")
         return Lines([], [])
     if not content.strip():
-        problems.append(f"{file.shown}: expected records, got an empty file (cut off? `git restore` it, or remove it)")
+        problems.append(f"{file.shown}:1: expected records, got an empty file (cut off? `git restore` it, or remove it)")
         return Lines([], [])
     if b"\r" in content:
         number = content[: content.index(b"\r")].count(b"\n") + 1

@@ -119,7 +119,10 @@ class _Shard:
 
 def _shard(file: LabelFile) -> _Shard | None:
     """Split a file of plain lines; None when it is anything else, or its ids are not those that its name promises."""
-    content = file.path.read_bytes() if file.path.is_file() else b""
+    try:
+        content = file.path.read_bytes() if file.path.is_file() else b""
+    except OSError:
+        return None
     if not content or b"\r" in content:
         return None
     lines = content.split(b"\n")

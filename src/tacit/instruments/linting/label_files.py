@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -53,7 +54,8 @@ class Line:
 
 
 def _files(directory: Path) -> list[Path]:
-    return sorted(path for path in (directory / LABELS).glob("**/*.jsonl") if path.is_file())
+    """List the label files that can be looked into; the store names the others."""
+    return sorted(path for path in (directory / LABELS).glob("**/*.jsonl") if path.is_file() and os.access(path, os.R_OK))
 
 
 def label_lines(directory: Path) -> Iterator[Line]:
