@@ -208,8 +208,8 @@ def kill(operation: Operation, kills: int, *, seed: int, work: Path, name: str =
     """Kill a command `kills` times, each on a fresh copy of the program, and repeat it to the end.
 
     One moment in five is uniform over the whole run, its start included, two over the time in which it holds the lock, one over that
-    from the first file it writes to the end, one soon after that file. After each kill: every final name holds a whole file, all labels can be read, each is
-    the old or the new one, and the same command once more ends as one that nobody disturbed.
+    from the first file it writes to the end, one soon after that file. After each kill: every final name holds a whole file, all
+    labels can be read, each is the old or the new one, and the same command once more ends as one that nobody disturbed.
     """
     chance = random.Random(seed)
     found = Kills()
