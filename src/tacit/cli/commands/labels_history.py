@@ -15,7 +15,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 
 def status(program: Program = Path("."), as_json: Json = False) -> int:
-    """Count labels by split and class; say what is not committed, in dispute, or wrong."""
+    """Count labels; name what is uncommitted, in dispute or wrong."""
     found = resolve("tacit.instruments.labelling.status:label_status")(program)
     if as_json:
         emit(found.to_json())
@@ -32,7 +32,7 @@ def diff(
     sheet: Annotated[Path | None, typer.Option("--sheet", help="Draw the changed examples into this PNG.", metavar="FILE.png")] = None,
     as_json: Json = False,
 ) -> int:
-    """Say what changed in the labels, example by example: since the last commit, or between two."""
+    """Say what changed since the last commit, or between two."""
     found = resolve("tacit.instruments.labelling.difference:label_diff")(program, first, second)
     if sheet is not None:
         picture, missing = resolve("tacit.instruments.labelling.sheet:diff_sheet")(program, found)
@@ -58,7 +58,10 @@ def log(
     most: Annotated[int, typer.Option("--most", "-n", help="How many commits are shown, of the labels as a whole.", min=1)] = 20,
     as_json: Json = False,
 ) -> int:
-    """Show who gave an example its labels, when and in which commit; without an id, the commits that changed labels."""
+    """Show who gave an example its labels, and when.
+
+    Without an id: the commits that changed labels.
+    """
     if example is None:
         steps = resolve("tacit.history.log:labels_log")(program, most=most, revision=revision)
         if as_json:
@@ -82,7 +85,10 @@ def merge(
     message: Annotated[str | None, typer.Option("--message", "-m", help="The message of the commit.")] = None,
     as_json: Json = False,
 ) -> int:
-    """Merge a branch, its labels by example; conflicts are listed with both labels and who wrote them."""
+    """Merge a branch, its labels by example; list conflicts.
+
+    Each conflict is shown with both labels and who wrote them. Exit code 1: there are some, and nothing was written.
+    """
     merged = resolve("tacit.history.merging:merge_labels")(program, branch, both=keep_both, commit=commit, message=message)
     if as_json:
         emit(merged.to_json())
