@@ -95,7 +95,8 @@ def merge(
     else:
         show(resolve("tacit.instruments.labelling.reports:merge_parts")(merged))
         if merged.conflicts:
-            say("try: tacit labels merge BRANCH --keep-both, then tacit labels set ID LABEL; or give one side the other's label first")
+            again = " ".join(["tacit labels merge", *([branch] if branch else []), "--keep-both"])
+            say(f"try: {again}, then tacit labels set ID LABEL; or give both sides one label first")
         if merged.state == "conflict" and merged.remaining:
             say(f"try: git merge {merged.branch}, mend the other files and git add them; then tacit labels merge")
     return 0 if merged.met else 1

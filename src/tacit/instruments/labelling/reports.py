@@ -100,7 +100,8 @@ def _counts(step: Step) -> str:
     said = []
     for kind, count in step.counts.items():
         pair: Any = next(iter(step.moves), None) if kind == "relabelled" and len(step.moves) == 1 else None
-        said.append(f"{count:,} {kind}" + (f" {step_words(*pair)}" if pair else ""))
+        words = f"{plural(count, 'opinion')} {kind.partition(' ')[2]}" if kind.startswith("opinions ") else f"{count:,} {kind}"
+        said.append(words + (f" {step_words(*pair)}" if pair else ""))
     return ", ".join(said) or "nothing by example"
 
 
