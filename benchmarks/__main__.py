@@ -27,6 +27,7 @@ SINGLE = (
     "label_chunks",
     "durability",
     "media",
+    "recompile",
 )
 
 
