@@ -9,12 +9,11 @@ import numpy as np
 from tacit.instruments.linting.nearest import Alike, nothing_alike
 
 TOLERANCE = 0.01  # of a column's spread: numbers that are rounded, or measured again
-COINCIDENCE = 0.01  # expected number of pairs that would agree by chance, above which agreement says nothing
-_SAMPLE = 20_000  # random pairs by which chance is measured
+COINCIDENCE = 0.1  # expected number of pairs that would agree by chance, above which agreement says nothing
 _MOST_WINDOW = 200
 
 
-def near_rows(numbers: np.ndarray, categories: np.ndarray, chance: np.random.Generator) -> Alike:
+def near_rows(numbers: np.ndarray, categories: np.ndarray) -> Alike:
     """Find near duplicates in float64[row, number], NaN for none, and int64[row, category].
 
     Rows that are equal in every cell are not among them. A pair counts only when so close an agreement is not to be expected of any pair
@@ -27,28 +26,28 @@ def near_rows(numbers: np.ndarray, categories: np.ndarray, chance: np.random.Gen
         spread = np.nan_to_num(np.nanpercentile(numbers, 90, axis=0) - np.nanpercentile(numbers, 10, axis=0))
     deviation = np.nan_to_num(np.nanstd(numbers, axis=0))
     tolerance = TOLERANCE * np.where(spread > 0, np.minimum(spread, 2.5 * deviation), deviation)
-    logs = _rarity(numbers, categories, tolerance, chance)
-    needed = np.log(COINCIDENCE) - np.log(count) - np.log(max(1, count - 1) / 2)
-    if logs.sum() > needed:
-        return nothing_alike()
     pairs = [pair for group in _groups(numbers, categories) for pair in _within(numbers, group, tolerance)]
     first, second = (np.array([pair[side] for pair in pairs], np.int64) for side in (0, 1))
     with np.errstate(invalid="ignore", divide="ignore"):
         apart = np.abs(numbers[first] - numbers[second]) / np.maximum(tolerance, 1e-300)
     difference = np.nan_to_num(apart).max(axis=1) if len(first) else np.zeros(0)
-    kept = np.flatnonzero(difference > 0)
+    expected = _rarity(numbers, categories, first, second) + np.log(count) + np.log(max(1, count - 1) / 2)
+    kept = np.flatnonzero((difference > 0) & (expected < np.log(COINCIDENCE)))
     return Alike(first[kept], second[kept], difference[kept], difference[kept])
 
 
-def _rarity(numbers: np.ndarray, categories: np.ndarray, tolerance: np.ndarray, chance: np.random.Generator) -> np.ndarray:
-    """Give the logarithm of how often two random rows agree in each column."""
-    one, other = chance.integers(0, len(numbers), (2, _SAMPLE))
-    apart = one != other
-    one, other = one[apart], other[apart]
-    left, right = numbers[one], numbers[other]
-    near = (np.abs(left - right) <= tolerance) | (np.isnan(left) & np.isnan(right))
-    agree = np.concatenate([near, categories[one] == categories[other]], axis=1).mean(axis=0)
-    return np.asarray(np.log(np.maximum(agree, 0.5 / len(one))))
+def _rarity(numbers: np.ndarray, categories: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Give float[pair]: the logarithm of how often any row agrees as well with the first one, column for column."""
+    count = len(numbers)
+    logs = np.zeros(len(first))
+    for column in numbers.T:
+        ordered = np.sort(column)  # NaN last
+        one, apart = column[first], np.abs(column[first] - column[second])
+        within = np.searchsorted(ordered, one + apart, side="right") - np.searchsorted(ordered, one - apart, side="left")
+        logs += np.log(np.where(np.isnan(apart), np.isnan(column).sum(), within).clip(1) / count)
+    for column in categories.T:
+        logs += np.log(np.bincount(column, minlength=1)[column[first]] / count)
+    return logs
 
 
 def _groups(numbers: np.ndarray, categories: np.ndarray) -> Iterator[np.ndarray]:

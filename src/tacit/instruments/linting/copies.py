@@ -107,7 +107,7 @@ def _cells(context: Context) -> tuple[np.ndarray, np.ndarray]:
 def _near(context: Context, rows: np.ndarray, cells: tuple[np.ndarray, np.ndarray] | None) -> Alike:
     chance = np.random.default_rng(context.options.seed)
     if cells is not None:
-        return near_rows(cells[0][rows], cells[1][rows], chance)
+        return near_rows(cells[0][rows], cells[1][rows])
     kind = context.signature.input.kind
     if kind == "text":
         return near_texts([str(context.records[row].input) for row in rows], chance)

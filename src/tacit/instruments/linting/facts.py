@@ -35,9 +35,13 @@ def _gather(context: Context) -> Facts:
     def put(row: int, facts: Mapping[str, float | str]) -> None:
         for key, value in facts.items():
             if isinstance(value, str):
-                names.setdefault(key, np.full(count, "", dtype=object))[row] = value
+                if key not in names:
+                    names[key] = np.full(count, "", dtype=object)
+                names[key][row] = value
             else:
-                numbers.setdefault(key, np.full(count, np.nan))[row] = value
+                if key not in numbers:
+                    numbers[key] = np.full(count, np.nan)
+                numbers[key][row] = value
 
     names["import"] = np.array([_source(context, str(name)) for name in context.ids], dtype=object)
     texts = [row for row, record in enumerate(context.records) if isinstance(record.input, str)]

@@ -61,7 +61,7 @@ def _chunks(rows: np.ndarray) -> list[np.ndarray]:
 
 
 def _lively(pictures: np.ndarray) -> np.ndarray:
-    flat = pictures.reshape(len(pictures), -1)
+    flat = pictures.reshape(len(pictures), int(np.prod(pictures.shape[1:])))
     return np.flatnonzero(flat.max(axis=1).astype(np.int16) - flat.min(axis=1) > 8)
 
 

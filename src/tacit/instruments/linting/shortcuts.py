@@ -89,11 +89,12 @@ def _find(context: Context) -> Iterator[Finding]:
         limits = COLUMN_LIMITS if feature.content else LIMITS
         severity = next((name for name, least, of_whole in limits if reach >= least and share >= of_whole), None)
         evidence = {"accuracy": round(right, 4), "chance": round(sample.chance, 4), "whole": round(whole, 4), "share": round(share, 4)}
-        if severity is not None:
+        stamps = [] if severity in ("error", "warning") or feature.kinds or feature.content else list(_stamps(context, sample, feature))
+        if stamps:
+            yield from stamps
+        elif severity is not None:
             told = told or severity != "note"
             yield _told(context, sample, feature, guess, severity, evidence)
-        elif not feature.kinds and not feature.content:
-            yield from _stamps(context, sample, feature)
     if context.signature.input.kind == "text" and not told:
         yield from _words(context)
 
