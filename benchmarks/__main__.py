@@ -24,10 +24,12 @@ SINGLE = (
     "portability",
     "constant_time",
     "label_history",
+    "planted_faults",
     "label_chunks",
     "durability",
     "media",
     "recompile",
+    "blame_query",
 )
 
 

@@ -44,7 +44,7 @@ class Plan:
 
 
 #: Above `Plan.most_exact` examples: fewer models, of which each has seen more.
-LARGE = Plan(models=3, passes=3.0, most=4096, held=64_000_000)
+LARGE = Plan(models=2, passes=2.0, most=4096, held=64_000_000)
 
 
 def plan_for(examples: int) -> Plan:

@@ -238,7 +238,7 @@ def _convolution(layer: nn.Conv1d | nn.Conv2d, x: Tensor, d: Tensor) -> Tensor:
 
 def _embedding(layer: nn.Embedding, x: Tensor, d: Tensor) -> Tensor:
     """Add the slopes of every row into one of `BUCKETS` sums, with a sign; both depend on the row alone."""
-    index = x.long().flatten(1)
+    index = x.long().reshape(len(x), -1)
     slope = d.reshape(len(x), index.shape[1], -1)
     if layer.padding_idx is not None:
         slope = slope * (index != layer.padding_idx).unsqueeze(2)
