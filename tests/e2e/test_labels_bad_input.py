@@ -272,6 +272,21 @@ def test_a_label_with_any_character_goes_through_everything(program, run, tmp_pa
     assert code == 0 and any(change["after"] == LABEL for change in json.loads(out)["changes"])
 
 
+def test_one_id_typed_wrongly_makes_no_new_examples_of_the_others(program, run, tmp_path):
+    """A program of texts takes any column of texts for new examples: a table of labels must not become one by a slip in it."""
+    first, second = ids(program)[:2]
+    before = tree(program / "labels")
+    table = tmp_path / "labels.csv"
+    table.write_text(f"id,label\n{first},a\n{second[:-1]},b\n,a\n")
+    code, _, err = run("labels", "import", table, "--program", program)
+    assert code == 2 and "line 3" in err and "line 4" in err and second[:-1] in err
+    assert tree(program / "labels") == before
+    table.write_text(f"ID;Label\n{first.upper()};b\n{second};b\n")  # as a spreadsheet writes it
+    code, out, err = run("labels", "import", table, "--program", program)
+    assert code == 0 and "added" not in out, (out, err)
+    assert {record["label"] for record in map(json.loads, filter(None, lines(program)[:3]))} == {"b"}
+
+
 def test_odd_places(made_texts, tmp_path, run):
     """A program in a folder with a space and an umlaut, below the root of a repository, in a worktree, in a submodule, detached."""
     where = tmp_path / "mono repo" / "a ü" / "pro gram"

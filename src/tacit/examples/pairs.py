@@ -53,10 +53,15 @@ def find_pairs(path: Path, *, label: str | None = None) -> list[Pair] | None:
         cells = read_table(path.name, content, str(path))
         table = cells.columns, cells.where
     columns, where = table
-    ids = columns.get("id")
-    if not ids or not all(isinstance(cell, str) and _ID.fullmatch(cell) for cell in ids):
+    key = next((name for name in columns if name.strip().lower() == "id"), None)
+    ids = [str(cell).strip().lower() for cell in columns[key]] if key is not None else []
+    wrong = [row for row, name in enumerate(ids) if not _ID.fullmatch(name)]
+    if len(wrong) == len(ids):
         return None
-    column = _label_column(path, list(columns), label)
+    problems = [f"{where(row)}: expected an id of {ID_LENGTH} hexadecimal digits, got `{ids[row][:40]}`" for row in wrong]
+    fix = "mend them; if these are new examples, give the column another name"
+    raise_all(problems, heading=f"expected ids of examples in the column `{key}` - at `{path}`", fix=fix, most=200)
+    column = _label_column(path, [name for name in columns if name != key], label)
     return [Pair(name, cell, where(row)) for row, (name, cell) in enumerate(zip(ids, columns[column], strict=True))]
 
 
