@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import resource
 import shutil
 import tempfile
 import time
@@ -21,12 +22,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import datasets
 import harness
 import numpy as np
 import planting
 from planting import KINDS, SETS, Planted
 
 from tacit.instruments.linting.context import Context, Options
+from tacit.instruments.linting.pictures import near_pictures
 from tacit.instruments.linting.running import lint
 
 NAME = "planted-faults"
@@ -136,6 +139,22 @@ def peer(name: str, seed: int, folder: Path) -> dict[str, Any] | None:
     }
 
 
+def sized(name: str, cache: Path, *, count: int = 60_000) -> dict[str, float]:
+    """Measure the search for near duplicates among so many pictures: seconds and the greatest memory of the process."""
+    with np.load(datasets.make(name, cache)) as data:
+        pictures = np.ascontiguousarray(data["x_train"][:count])[..., None]
+    wall, began = time.perf_counter(), time.process_time()
+    alike = near_pictures(pictures, np.random.default_rng(0))
+    return {
+        "pictures": len(pictures),
+        "pairs found": len(alike),
+        "cpu seconds": round(time.process_time() - began, 1),
+        "seconds": round(time.perf_counter() - wall, 1),
+        "peak memory, MB": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000),
+        "load": harness.load_average() or 0.0,
+    }
+
+
 def overall(runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Give the figures: recall and precision per kind over all sets, and for each set."""
     figures: dict[str, Any] = {}
@@ -170,7 +189,12 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, default=planting.default_cache())
     parser.add_argument("--again", action="store_true", help="measure again what the record holds")
     parser.add_argument("--peer", action="store_true", help="also run cleanlab's Datalab on the near duplicates")
+    parser.add_argument("--size", action="store_true", help="only measure the search among 60,000 pictures")
     options = parser.parse_args()
+    if options.size:
+        for name in options.sets or ["mnist", "fashion-mnist"]:
+            _record([], {f"60,000 pictures, {name}": sized(name, options.cache)})
+        return
     for name in options.sets or list(SETS):
         folder = planting.clean(name, options.cache)
         for kind in options.kinds.split(","):

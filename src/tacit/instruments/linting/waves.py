@@ -15,8 +15,8 @@ from tacit.instruments.linting.nearest import Alike, best_of_each, close_pairs, 
 DIMENSIONS = 40
 CANDIDATES = 5
 MOST_PAIRS = 30_000  # that are laid over one another, the closest
-MOST_DIFFERENCE = 0.4  # sqrt(1 - correlation^2): 0.92 correlated
-MOST_OF_USUAL = 0.4  # the difference as a share of what is usual among an example's own candidates
+MOST_DIFFERENCE = 0.25  # sqrt(1 - correlation^2): 0.97 correlated
+MOST_OF_USUAL = 0.35  # the difference as a share of what is usual among an example's own candidates
 MOST_SHIFT = 0.08  # of a series, as a share of its length
 _FRAMES, _BANDS, _RHYTHMS = 128, 16, 16
 _CHUNK = 512
