@@ -93,7 +93,8 @@ def _twice(example: Located) -> Iterator[str]:
     seen: dict[tuple[str, bool], Entry] = {}
     for entry in example.entries:
         earlier = seen.setdefault((entry.file.source, entry.file.kind == "edits"), entry)
-        if earlier is not entry:
+        repeated = entry.file.kind in ("edits", "opinions") and same_label(earlier.record.label, entry.record.label)  # by git's union
+        if earlier is not entry and not repeated:
             where = f"also at {earlier.file.shown}:{earlier.line}"
             yield f"{entry.file.shown}:{entry.line}: example {example.id} stands in `{entry.file.source}` twice, {where}"
 
@@ -158,6 +159,7 @@ class _Plan:
 
     def settle(self, example: Located, label: Any) -> Relabelled:
         opinions = example.opinions()
+        self._drop_repeated(example, opinions)
         first = next(entry.file.source for entry in example.entries if entry.file.kind != "opinions")
         before = _before(opinions)
         said = opinions[first]
@@ -177,6 +179,7 @@ class _Plan:
 
     def record(self, example: Located, label: Any, source: str) -> Relabelled:
         opinions = example.opinions()
+        self._drop_repeated(example, {source: opinions[source]} if source in opinions else {})
         before = _before(opinions)
         entry = opinions.get(source)
         if entry is not None:
@@ -198,6 +201,13 @@ class _Plan:
         path = shard_for(folder, entry.record.id, digits=2)
         self.added.setdefault(path, []).append(Record(entry.record.id, label))
         return Entry(LabelFile(path, path.relative_to(self.directory).as_posix(), entry.file.source, "edits"), 0, entry.record)
+
+    def _drop_repeated(self, example: Located, opinions: Mapping[str, Entry]) -> None:
+        """Take away lines that say the same as the one that is edited now: git's union of two branches may leave such."""
+        for entry in example.entries:
+            counts = opinions.get(entry.file.source, entry)
+            if counts is not entry and entry.file.kind in ("edits", "opinions"):
+                self._note(self.removed, entry, None)
 
     def _note(self, where: dict[Path, dict[int, Record | None]], entry: Entry, record: Record | None) -> None:
         where.setdefault(entry.file.path, {})[entry.line] = record

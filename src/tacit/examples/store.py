@@ -25,7 +25,7 @@ from typing import Any
 
 from tacit.examples.label_files import ANNOTATORS, LABELS, LabelFile, Lines
 from tacit.examples.reading import files_in_force, read_file
-from tacit.examples.records import Record, input_id, label_key
+from tacit.examples.records import Record, input_id, label_key, same_label
 from tacit.examples.writing import write_labels
 from tacit.ground.errors import raise_all
 
@@ -125,7 +125,7 @@ class _Reading:
         self.file_of, self.line_of = array("I"), array("I")
         self.opinions: dict[str, dict[str, Any]] = {}
         self.said: dict[tuple[str, str], str] = {}  # (id, source) of second and later opinions -> place
-        self.edited: dict[tuple[str, str], str] = {}  # (id, source) -> place
+        self.edited: dict[tuple[str, str], tuple[str, Any]] = {}  # (id, source) -> place, label
 
     def add(self, file: LabelFile, lines: Lines) -> None:
         number = len(self.files)
@@ -164,6 +164,8 @@ class _Reading:
         own = self.sources[self.file_of[row]]
         before = self._place(row) if source == own else self.said.get((record.id, source))
         if before is not None:
+            if source != own and source.startswith(f"{ANNOTATORS}/") and same_label(self.opinions[record.id][source], record.label):
+                return  # git's union of two branches repeats what stands between two additions
             self.problems.append(f"{place}: example {record.id} stands in `{source}` twice, also at {before}")
             return
         if not source.startswith(f"{ANNOTATORS}/") or _more_than_label(record):
@@ -178,9 +180,11 @@ class _Reading:
         place = f"{file.shown}:{line}"
         own = row is not None and self.sources[self.file_of[row]] == file.source
         said = self.opinions.get(record.id, {})
-        before = self.edited.setdefault((record.id, file.source), place)
+        before, label = self.edited.setdefault((record.id, file.source), (place, record.label))
         if row is None or not (own or file.source in said):
             self.problems.append(f"{place}: example {record.id} is not in the chunks of `{file.source}`, whose edits stand here")
+        elif before != place and same_label(label, record.label):
+            return  # git's union of two branches repeats what stands between two additions
         elif before != place:
             self.problems.append(f"{place}: example {record.id} is edited twice, also at {before}")
         elif _more_than_label(record):

@@ -481,7 +481,7 @@ def test_what_is_wrong_with_chunks_is_named(program):
 
 def test_two_branches_that_edit_chunks_merge_with_stock_git(tmp_path, small_chunks):
     (tmp_path / "tacit.toml").write_text(f'[input]\n{TEXT}\n\n[output]\ntype = "class"\nnames = ["a", "b"]\n')
-    records = [Record(input_id(f"text {number}"), "a", input=f"text {number}") for number in range(60)]
+    records = [Record(input_id(f"text {number}"), "a", input=f"text {number}") for number in range(600)]
     write_labels(tmp_path, "first", records)
     pack_labels(tmp_path, "first")
     ids = sorted(record.id for record in records)
@@ -492,12 +492,17 @@ def test_two_branches_that_edit_chunks_merge_with_stock_git(tmp_path, small_chun
 
     (tmp_path / ".gitignore").write_text("media/\n.tacit/\n")
     run("init")
+    set_labels(tmp_path, ids[::3], "b")
     run("add", ".")
     run("commit", "-m", "start")
-    for branch, mine in (("ours", ids[::2]), ("theirs", ids[1::2])):
+    for branch, mine in (("ours", ids[1::3]), ("theirs", ids[2::3])):
         run("checkout", "-b", branch, "main")
-        set_labels(tmp_path, mine[:20], "b")  # in the same new files as the other branch
+        set_labels(tmp_path, mine, "b")  # between the edits that are there, in the same files as the other branch
         run("add", ".")
         run("commit", "-m", branch)
     run("merge", "ours")
-    assert sum(record.label == "b" for record in read_store(tmp_path).records) == 40
+    assert sum(record.label == "b" for record in read_store(tmp_path).records) == 600
+    set_labels(tmp_path, ids, "a")  # also where the union repeated a line
+    assert all(record.label == "a" for record in read_store(tmp_path).records)
+    edits = "".join(path.read_text() for path in (tmp_path / "labels/first/edits").iterdir())
+    assert max(edits.count(name) for name in ids) == 1

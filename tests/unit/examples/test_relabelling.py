@@ -133,6 +133,17 @@ def test_records_are_inserted_where_they_belong(tmp_path: Path):
     assert path.read_text() == shards(records)["all"]
 
 
+def test_a_repeated_opinion_is_dropped_when_it_is_revised(directory: Path):
+    relabel(directory, {IDS[3]: "dog", IDS[5]: "dog"}, by="ann")
+    path = next((directory / "labels" / "by" / "ann").glob(f"{IDS[3][0]}.jsonl"))
+    path.write_text(path.read_text() + "\n" + Record(IDS[3], "dog").line() + "\n")  # as git's union may leave it
+    relabel(directory, {IDS[3]: "cow"}, by="ann")
+    assert read_store(directory).opinions[IDS[3]]["by/ann"] == "cow" and path.read_text().count(IDS[3]) == 1
+    path.write_text(path.read_text() + "\n" + Record(IDS[3], "cow").line() + "\n")
+    relabel(directory, {IDS[3]: "cow"})
+    assert IDS[3] not in read_store(directory).opinions and (not path.exists() or IDS[3] not in path.read_text())
+
+
 def test_two_branches_that_add_opinions_merge_with_stock_git(directory: Path):
     git = shutil.which("git")
     if git is None:

@@ -4,7 +4,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tacit.examples import writing
@@ -217,7 +217,7 @@ def test_what_is_wrong_with_opinions_is_named(tmp_path: Path):
     say(tmp_path, "photos", (1, "cat"))
     (tmp_path / "labels" / "photos" / "more.jsonl").write_text(Record(name(1), "cat").line() + "\n")
     say(tmp_path, "by/ann", (2, "cat"))
-    (tmp_path / "labels" / "by" / "bob.jsonl").write_text("\n\n".join([Record(name(1), "cat").line()] * 2) + "\n")
+    (tmp_path / "labels" / "by" / "bob.jsonl").write_text("\n\n".join(Record(name(1), label).line() for label in ("cat", "dog")) + "\n")
     with pytest.raises(InputError) as caught:
         read_store(tmp_path)
     text = str(caught.value)
@@ -225,6 +225,13 @@ def test_what_is_wrong_with_opinions_is_named(tmp_path: Path):
     assert f"labels/by/bob.jsonl:3: example {name(1)} stands in `by/bob` twice, also at labels/by/bob.jsonl:1" in text
     assert f"labels/by/ann/all.jsonl:1: example {name(2)} is in no import" in text
     assert "(3 problems)" in text
+
+
+def test_a_repeated_opinion_that_says_the_same_is_no_harm(tmp_path: Path):
+    say(tmp_path, "photos", (1, "cat"))
+    (tmp_path / "labels" / "by").mkdir()
+    (tmp_path / "labels" / "by" / "bob.jsonl").write_text("\n\n".join([Record(name(1), "dog").line()] * 2) + "\n")
+    assert read_store(tmp_path).disputes == {name(1): {"photos": "cat", "by/bob": "dog"}}
 
 
 def test_what_is_being_written_is_not_read(tmp_path: Path):
@@ -235,6 +242,7 @@ def test_what_is_being_written_is_not_read(tmp_path: Path):
     assert len(read_labels(tmp_path)) == 1
 
 
+@settings(deadline=None, max_examples=40)
 @given(
     st.lists(
         st.tuples(st.sampled_from(["cat", 'a "dog"', "süß", 7, 1.5, -3]), st.sampled_from([None, "test"]), st.sampled_from([None, "g"]))
