@@ -87,20 +87,21 @@ def _compare(name: str, store: Path, figures: dict[str, Any], runs: list[dict[st
     for seed in SEEDS:
         mine = _ours(name, seed, store, given)
         rivals = list(_rivals(name, seed, store, given, wrong))
-        if mine is None or not rivals:
-            continue
-        rating, seconds, about = mine
-        ours[seed] = _quality(rating.margins, wrong)
-        theirs[seed] = {key: max(rival[key] for rival in rivals) for key in ("AUROC", "AP", "precision at the true number")}
-        runs.append(
-            {"set": name, "seed": seed, "side": "ours", "cpu_seconds": round(seconds, 1), **ours[seed], "machine": about["machine"]}
-        )
-        runs += [{"set": name, "seed": seed, "side": "cleanlab", **rival} for rival in rivals]
-    for key in ("AUROC", "AP", "precision at the true number"):
-        if ours:
-            figures[f"{name}: {key}, ours"] = {seed: values[key] for seed, values in ours.items()}
-            figures[f"{name}: {key}, cleanlab's best"] = {seed: values[key] for seed, values in theirs.items()}
-            figures[f"{name}: {key} over cleanlab's best"] = {seed: ours[seed][key] - theirs[seed][key] for seed in ours}
+        if mine is not None:
+            rating, seconds, about = mine
+            ours[seed] = _quality(rating.margins, wrong)
+            runs.append({"set": name, "seed": seed, "side": "ours", "cpu_seconds": round(seconds, 1), **ours[seed], **about})
+        if rivals:
+            theirs[seed] = {key: max(rival[key] for rival in rivals) for key in KEYS}
+            runs += [{"set": name, "seed": seed, "side": "cleanlab", **rival} for rival in rivals]
+    if not ours or not theirs:
+        return
+    for key in KEYS:
+        usual = statistics.fmean(values[key] for values in theirs.values())  # for seeds that only ours has
+        figures[f"{name}: {key}, ours"] = {seed: values[key] for seed, values in ours.items()}
+        figures[f"{name}: {key}, cleanlab's best"] = {seed: values[key] for seed, values in theirs.items()}
+        gains = {seed: values[key] - theirs.get(seed, {key: usual})[key] for seed, values in ours.items()}
+        figures[f"{name}: {key} over cleanlab's best"] = gains
     shares = _shares([run for run in runs if run["set"] == name])
     if shares:
         figures[f"{name}: share of cleanlab's compute"] = shares
