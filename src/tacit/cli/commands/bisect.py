@@ -33,7 +33,10 @@ def command(
     warm: Annotated[bool, typer.Option("--warm", help="Start every run from the weights at GOOD: quicker.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> int:
-    """Find the label commit that broke a goal; the working tree stays as it is, and a search that was stopped goes on."""
+    """Find the label commit that broke a goal.
+
+    The working tree stays as it is, and a search that was stopped goes on.
+    """
     overrides = parse_settings(list(settings or []))
     with resolve("tacit.cli.progress:watch")() as reporter:
         found = resolve("tacit.instruments.bisecting.searching:bisect")(
