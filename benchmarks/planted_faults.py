@@ -41,6 +41,16 @@ CODES = {
     "shortcut": ("TL501", "TL502", "TL503"),
     "corrupt": ("TL401", "TL402", "TL403", "TL404"),
 }
+#: What was reported of the clean sets and then looked at, pair by pair on contact sheets or as text.
+LOOKED = {
+    "errors": "none on any clean set; on the whole of adult one note: 26 rows equal a row on the other side of the given split",
+    "trashnet": "21 near duplicates, all real: one object photographed twice from the same place, 10 of them across the official split",
+    "fashion-mnist, 60,000": "126 pairs, 49 of them looked at: the same garment or the same photograph of another size or shade",
+    "mnist, 60,000": "36 pairs: 35 of straight ones that can't be told apart and one pair of sixes; look-alikes, told as notes",
+    "ag-news, 5,000": "33 near duplicates, every sixth looked at, all real: one agency report printed twice, some under two labels",
+    "adult": "the column `relationship` or `marital-status` alone tells 81 % of the labels: below what is reported",
+    "fsdd": "a note that the sound of the background tells 59 % of the digits: natural, its bands are wide enough for formants",
+}
 TARGET = {f"{kind}, {what}": f">= {least}" for kind in CODES for what, least in (("recall", 0.95), ("precision", 0.9))}
 
 
@@ -195,6 +205,7 @@ def main() -> None:
         for name in options.sets or ["mnist", "fashion-mnist"]:
             _record([], {f"60,000 pictures, {name}": sized(name, options.cache)})
         return
+    _record([], {"clean sets, looked at": LOOKED})
     for name in options.sets or list(SETS):
         folder = planting.clean(name, options.cache)
         for kind in options.kinds.split(","):

@@ -213,7 +213,7 @@ def _stamps(context: Context, sample: _Sample, feature: Feature) -> Iterator[Fin
             at = int(spans.argmin())
             if spans[at] > width:
                 continue
-            inside = (values >= mine[at] - width / 2) & (values <= mine[at + count - 1] + width / 2)
+            inside = (values >= mine[at] - width / 20) & (values <= mine[at + count - 1] + width / 20)
             others = float(inside[classes != place].mean())
             if others <= ELSEWHERE:
                 name, own = context.class_names[place], float(inside[classes == place].mean())
