@@ -1,13 +1,13 @@
 """Plant faults in real sets and see which of them `tacit lint` finds, and what else it says.
 
-    python benchmarks/planted_faults.py [SET...] [--kinds KIND,...] [--seeds N] [--cache DIR] [--minutes M] [--peer]
+    python benchmarks/planted_faults.py [SET...] [--kinds KIND,...] [--seeds N] [--cache DIR] [--minutes M] [--peer PYTHON]
 
 One kind of fault at a time, with several seeds: label flips, exact duplicates under another encoding, near duplicates, leaks between
 splits, a shortcut (a border colour; a tone, an offset, a word, a column where there are no pictures), corrupt files. The sets are chosen
 by kind of input, one or two of each, not by how well they go. Precision counts what is new since before the planting, for real sets hold
 real duplicates and real label errors; beside it stands the precision that counts those as false alarms, too. Every run is written down at
-once, so a benchmark that was stopped goes on where it was. `--peer` gives the near duplicates to cleanlab's Datalab as well (another
-environment: pip install cleanlab datasets).
+once, so a benchmark that was stopped goes on where it was. `--peer` gives the near duplicates to cleanlab's Datalab as well, in another
+environment (pip install cleanlab datasets).
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import argparse
 import json
 import resource
 import shutil
+import subprocess
 import tempfile
 import time
 from collections.abc import Sequence
@@ -113,13 +114,28 @@ def run(name: str, kind: str, seed: int, folder: Path, minutes: float, before: S
     return {"set": name, "kind": kind, "seed": seed, **result, "cpu seconds": round(seconds, 2)}
 
 
-def peer(name: str, seed: int, folder: Path) -> dict[str, Any] | None:
-    """Give the same planted near duplicates to cleanlab's Datalab and to lint; None where cleanlab is not installed."""
-    try:
-        from cleanlab import Datalab
-    except ImportError:
-        print("cleanlab is not installed: pip install cleanlab datasets")
-        return None
+DATALAB = """
+import json, sys, time
+import numpy as np
+from cleanlab import Datalab
+with np.load(sys.argv[1]) as data:
+    features, classes = data["features"], data["classes"]
+began = time.process_time()
+lab = Datalab(data={"label": classes.tolist()}, label_name="label", verbosity=0)
+lab.find_issues(features=features, issue_types={"near_duplicate": {}})
+seconds = time.process_time() - began
+issues = lab.get_issues("near_duplicate")
+flagged = np.flatnonzero(issues["is_near_duplicate_issue"].to_numpy())
+sets = issues["near_duplicate_sets"].tolist()
+print("RESULT" + json.dumps({"seconds": seconds, "pairs": [[int(a), int(b)] for a in flagged for b in sets[a]]}))
+"""
+
+
+def peer(name: str, seed: int, folder: Path, python: str) -> dict[str, Any]:
+    """Give the same planted near duplicates to cleanlab's Datalab: 64 principal components of the values, its own defaults.
+
+    It runs in a process of its own, for it needs a package that is called as a file beside this one.
+    """
     with tempfile.TemporaryDirectory(dir=folder.parent) as place:
         copy = Path(place) / folder.name
         shutil.copytree(folder, copy, ignore=shutil.ignore_patterns(".tacit"))
@@ -128,24 +144,25 @@ def peer(name: str, seed: int, folder: Path) -> dict[str, Any] | None:
         flat = context.inputs[0].reshape(len(context.records), -1).astype(np.float32)
         flat = flat - flat.mean(axis=0)
         began = time.process_time()
-        vectors = np.linalg.svd(flat[:: max(1, len(flat) // 3000)], full_matrices=False)[2][:64].T
-        lab = Datalab(data={"label": context.classes.tolist()}, label_name="label", verbosity=0)
-        lab.find_issues(features=(flat @ vectors).astype(np.float64), issue_types={"near_duplicate": {}})
+        vectors = np.linalg.svd(flat[:: max(1, len(flat) // 2000)], full_matrices=False)[2][:64].T
+        path = Path(place) / "features.npz"
+        np.savez(path, features=(flat @ vectors).astype(np.float64), classes=context.classes)
         seconds = time.process_time() - began
-        issues = lab.get_issues("near_duplicate")
-        flagged = np.flatnonzero(issues["is_near_duplicate_issue"].to_numpy())
-        partners = issues["near_duplicate_sets"].tolist()
+        done = subprocess.run([python, "-c", DATALAB, str(path)], capture_output=True, text=True, check=False, cwd=place)
+    if "RESULT" not in done.stdout:
+        raise SystemExit(f"Datalab gave nothing\n{done.stderr[-800:]}\ntry: pip install cleanlab datasets, beside {python}")
+    found = json.loads(done.stdout.partition("RESULT")[2].splitlines()[0])
     ids = context.ids.tolist()
-    pairs = {tuple(sorted((ids[row], ids[other]))) for row in flagged for other in partners[row]}
-    family = {**planted.sources}
-    right = {pair for pair in pairs if family.get(pair[0], pair[0]) == family.get(pair[1], pair[1])}
-    hit = {name for pair in right for name in pair if name in planted.sources}
+    pairs = {tuple(sorted((ids[one], ids[other]))) for one, other in found["pairs"]}
+    right = {pair for pair in pairs if planted.sources.get(pair[0], pair[0]) == planted.sources.get(pair[1], pair[1])}
+    hit = {one for pair in right for one in pair if one in planted.sources}
     return {
         "set": name,
         "seed": seed,
-        "recall": len(hit) / len(planted.ids),
-        "precision, counting what was there before": len(right) / max(1, len(pairs)),
-        "cpu seconds": round(seconds, 2),
+        "recall": round(len(hit) / len(planted.ids), 4),
+        "precision, counting what was there before": round(len(right) / max(1, len(pairs)), 4),
+        "pairs": len(pairs),
+        "cpu seconds": round(seconds + found["seconds"], 2),
     }
 
 
@@ -198,12 +215,12 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=1.0, help="of training, for the label errors")
     parser.add_argument("--cache", type=Path, default=planting.default_cache())
     parser.add_argument("--again", action="store_true", help="measure again what the record holds")
-    parser.add_argument("--peer", action="store_true", help="also run cleanlab's Datalab on the near duplicates")
+    parser.add_argument("--peer", metavar="PYTHON", help="also run cleanlab's Datalab on the near duplicates, by this Python")
     parser.add_argument("--size", action="store_true", help="only measure the search among 60,000 pictures")
     options = parser.parse_args()
     if options.size:
         for name in options.sets or ["mnist", "fashion-mnist"]:
-            _record([], {f"60,000 pictures, {name}": sized(name, options.cache)})
+            _record([], {f"60,000 pictures, {name}": [sized(name, options.cache)]})
         return
     _record([], {"clean sets, looked at": LOOKED})
     for name in options.sets or list(SETS):
@@ -223,9 +240,8 @@ def main() -> None:
                 print(json.dumps(row), flush=True)
                 _record([row], {f"clean, {name}, {kind}": looked})
         if options.peer and planting.dense(name):
-            rows = [row for seed in range(options.seeds) if (row := peer(name, seed, folder)) is not None]
-            if rows:
-                _record([], {f"Datalab, near duplicates, {name}": rows})
+            rows = [peer(name, seed, folder, options.peer) for seed in range(options.seeds)]
+            _record([], {f"Datalab, near duplicates, {name}": rows})
 
 
 def _has(name: str, kind: str, seed: int) -> bool:
