@@ -103,7 +103,7 @@ def dattri_trak(nets: Sequence[nn.Module], train: Pictures, test: Pictures, *, w
     for ridge in ridges:
         begun = time.process_time()
         task = task_type(loss_func=margin, model=model, checkpoints=states, target_func=margin)
-        given = {"proj_dim": width, "device": "cpu", "use_half_precision": False}
+        given = {"proj_dim": width, "device": "cpu"}
         made = TRAKAttributor(task, probability, projector_kwargs=given, device="cpu", regularization=ridge)
         with torch.no_grad():
             made.cache(_loader(*train))
