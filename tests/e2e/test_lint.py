@@ -161,7 +161,10 @@ def test_since_keeps_only_what_touches_changed_labels(program):
     assert [finding["code"] for finding in lint(program, "--since", "HEAD", "--json").document["findings"]] == ["TL401"]
 
 
-def test_without_torch_the_label_errors_are_left_out_and_said(program):
+def test_without_torch_the_label_errors_are_left_out_and_said(tmp_path):
+    draw(tmp_path / "pictures", count=60, size=12)  # fewer say too little of labels
+    assert tacit("new", "program", "--from", "pictures", cwd=tmp_path).code == 0
+    program = tmp_path / "program"
     hidden = program.parent / "hidden"
     hidden.mkdir()
     (hidden / "torch.py").write_text("raise ModuleNotFoundError(\"No module named 'torch'\", name='torch')\n")
