@@ -38,13 +38,13 @@ class Noisy:
     """
 
     epochs: int
-    ours: int
+    ours: float
     settings: dict[str, Any]
     recipe: dict[str, Any]
     augment: tuple[str, ...]
 
 
-PICTURES = Noisy(10, 9, {"width": 16}, {"batch": 128, "learning_rate": 0.2}, ("shift", "flip"))
+PICTURES = Noisy(10, 10, {"width": 16}, {"batch": 128, "learning_rate": 0.2}, ("shift", "flip"))
 TEXTS = Noisy(6, 6, {}, {}, ("dropout_tokens",))
 SETS = {"worst": PICTURES, "aggregate": PICTURES, "news": TEXTS}
 #: The right labels, as they are and with `PLANTED` of them drawn anew: what is named here decides how sure lint must be.
@@ -171,7 +171,7 @@ def run(job: Job, store: Path) -> None:
     held_out = None if job.part == "ours" else folds_of(program.examples.targets, job.seed) == int(job.part)
     count = len(program.examples) if held_out is None else int((~held_out).sum())
     batch = noisy.recipe.get("batch", 32)
-    steps = (noisy.epochs if held_out is not None else noisy.ours) * (count // batch)
+    steps = int((noisy.epochs if held_out is not None else noisy.ours) * (count // batch))
     begun, wall = time.process_time(), time.perf_counter()
     observed = observe(
         program, held_out=held_out, seed=job.seed * 10 + (0 if held_out is None else int(job.part)), plan=[(0, steps)], device="cpu"
