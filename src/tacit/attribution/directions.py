@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -73,6 +74,12 @@ def answer_margins(scores: Tensor, output: OutputType, targets: Tensor | None = 
         others = scores.scatter(1, chosen[:, None], -torch.inf).logsumexp(1)
         return scores.gather(1, chosen[:, None])[:, 0] - others
     return (scores * answer_directions(scores, output, targets)).sum(1)
+
+
+def right_margins(scores: np.ndarray, output: OutputType, targets: np.ndarray) -> np.ndarray:
+    """Give float64[example]: the margins of the right answers, from float32[example, score] and targets as the type encodes labels."""
+    kind = torch.int64 if output.loss == "cross_entropy" else torch.float32
+    return np.asarray(answer_margins(torch.from_numpy(np.array(scores)), output, torch.from_numpy(np.array(targets)).to(kind)).numpy())
 
 
 def pull(scores: Tensor, targets: Tensor, output: OutputType, *, smoothing: float) -> Tensor:

@@ -8,9 +8,8 @@ from os import PathLike
 from typing import Any
 
 import numpy as np
-import torch
 
-from tacit.attribution.directions import answer_margins
+from tacit.attribution.directions import right_margins
 from tacit.binary.binary import Binary
 from tacit.directory.reading import read_program
 from tacit.examples.examples import Examples
@@ -193,9 +192,8 @@ def _told(
     opened: Opened, queries: Examples, effects: np.ndarray, name: str, subject: str, changes: list[Change], notes: list[str], top: int
 ) -> CommitBlame:
     output = opened.binary.signature.output
-    scores = torch.from_numpy(np.array(opened.binary.evaluate(queries))) if len(queries) else torch.zeros(0, output.width)
-    kind = torch.int64 if output.loss == "cross_entropy" else torch.float32
-    margins = answer_margins(scores, output, torch.from_numpy(np.array(queries.targets)).to(kind)).numpy()
+    scores = opened.binary.evaluate(queries) if len(queries) else np.zeros((0, output.width), np.float32)
+    margins = right_margins(scores, output, queries.targets)
     labels = [output.label(target) for target in queries.targets]
     places = read_store(opened.directory).places if opened.directory is not None else {}
 
