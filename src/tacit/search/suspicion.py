@@ -21,8 +21,10 @@ KEPT = 64
 SAMPLE = 20_000
 TEMPERATURES = np.geomspace(0.5, 4.0, 10)
 ROUNDS = 25
-#: Two groups of margins stand apart when their means differ by so many times the sum of their standard deviations.
-GAP = 1.8
+#: Width of the kernel that smooths the density of margins, in (robust) standard deviations of all of them.
+SMOOTHED = 0.3
+#: A group of low margins stands apart when the density between it and the others falls to this share of its peak, and it has so many.
+VALLEY, GROUP = 0.25, 10
 #: Freedom of Student's t for the residuals of numbers: most are near normal, a few far out without being wrong.
 FREEDOM = 4.0
 
@@ -173,22 +175,33 @@ def _by_chance(scores: np.ndarray, place: np.ndarray, width: int) -> np.ndarray:
 def _apart(margins: np.ndarray) -> np.ndarray:
     """Give float64[example], how surely a margin belongs to a group of low ones that stands apart; zeros where there is no such group.
 
-    Two normal distributions are fitted (as Arazo et al. 2019, "Unsupervised label noise modeling and loss correction", fit two to the
-    losses). A network that has bent towards every label it was shown explains wrong ones, too, so its probabilities are far too kind, but
-    it gives them other margins. Without a gap the low group is that of the hard examples, and says nothing.
+    The density of the margins is smoothed by a normal kernel (Silverman 1981, "Using kernel density estimates to investigate
+    multimodality"). A peak below 0 that a deep valley parts from the main one is that of wrong labels, and the valley is the border. A network that
+    has bent towards every label it was shown explains wrong ones, too, so its probabilities are far too kind, but it gives them other
+    margins. Without a valley what is low are the hard examples, and says nothing.
     """
-    means = np.quantile(margins, [0.02, 0.6])
-    deviations, shares = np.full(2, max(float(margins.std()) / 2.0, 1e-3)), np.array([0.05, 0.95])
-    member = np.zeros((len(margins), 2))
-    for _ in range(8 * ROUNDS):
-        density = shares * np.exp(-0.5 * ((margins[:, None] - means) / deviations) ** 2) / deviations + 1e-300
-        member = density / density.sum(axis=1, keepdims=True)
-        counts = np.maximum(member.sum(axis=0), 1e-9)
-        means = (member * margins[:, None]).sum(axis=0) / counts
-        deviations = np.sqrt((member * (margins[:, None] - means) ** 2).sum(axis=0) / counts) + 1e-3
-        shares = counts / len(margins)
-    apart = means[0] < 0.0 and means[1] - means[0] >= GAP * deviations.sum()
-    return member[:, 0] if apart else np.zeros(len(margins))
+    middle, none = float(np.median(margins)), np.zeros(len(margins))
+    width = SMOOTHED * 1.4826 * float(np.median(np.abs(margins - middle)))
+    low = float(margins.min())
+    if low >= 0.0 or middle <= 0.0 or width <= 0.0:
+        return none
+    step = max(width / 8.0, (middle - low) / 4096.0)
+    places = np.arange(low - 4.0 * width, middle + 4.0 * width, step)
+    counts, _ = np.histogram(margins, np.append(places, places[-1] + step) - step / 2.0)
+    reach = np.arange(-4.0 * width, 4.0 * width + step, step)
+    kernel = np.exp(-0.5 * (reach / width) ** 2)
+    inner = places <= middle
+    density, places = np.convolve(counts, kernel, mode="same")[inner], places[inner]
+    peaks = 1 + np.flatnonzero((density[1:-1] >= density[:-2]) & (density[1:-1] > density[2:]) & (places[1:-1] < 0.0))
+    if len(peaks) == 0:
+        return none
+    valleys = np.array([peak + int(density[peak:].argmin()) for peak in peaks])
+    depths = density[valleys] / density[peaks]
+    best = int(depths.argmin())
+    below = margins < places[valleys[best]]
+    if depths[best] > VALLEY or below.sum() < GROUP:
+        return none
+    return np.where(below, 1.0 - depths[best], 0.0)
 
 
 def _softmax(scores: np.ndarray) -> np.ndarray:
