@@ -180,16 +180,16 @@ def _commit(program: Path, message: str) -> None:
 
 
 OPERATIONS: dict[str, Operation] = {
-    "import": Operation(_make_import, lambda program: ["labels", "import", str(program.parent / "more"), "--program", str(program)]),
+    "import": Operation(_make_import, lambda program: ["labels", "import", str(program.parent / "more"), "--in", str(program)]),
     "import of labels by id": Operation(
-        _make_pairs, lambda program: ["labels", "import", str(program.parent / "pairs.csv"), "--program", str(program)]
+        _make_pairs, lambda program: ["labels", "import", str(program.parent / "pairs.csv"), "--in", str(program)]
     ),
-    "set": Operation(_make_set, lambda program: ["labels", "set", *_ids_to_set(program), "b", "--program", str(program)]),
+    "set": Operation(_make_set, lambda program: ["labels", "set", *_ids_to_set(program), "b", "--in", str(program)]),
     "set by an annotator": Operation(
-        _make_set, lambda program: ["labels", "set", *_ids_to_set(program), "b", "--by", "ann", "--program", str(program)]
+        _make_set, lambda program: ["labels", "set", *_ids_to_set(program), "b", "--by", "ann", "--in", str(program)]
     ),
-    "merge": Operation(_make_merge, lambda program: ["labels", "merge", "theirs", "--program", str(program)]),
-    "pack": Operation(_make_set, lambda program: ["labels", "pack", "first", "--program", str(program)]),
+    "merge": Operation(_make_merge, lambda program: ["labels", "merge", "theirs", "--in", str(program)]),
+    "pack": Operation(_make_set, lambda program: ["labels", "pack", "first", "--in", str(program)]),
 }
 
 

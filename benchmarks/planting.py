@@ -139,6 +139,7 @@ SETS = {
     row.name: row
     for row in (
         Set("fashion-mnist", "image", "6,000 grey pictures as arrays", _some_arrays("fashion-mnist", 5000)),
+        Set("mnist", "image", "6,000 grey pictures as arrays", _some_arrays("mnist", 5000)),
         Set("sign-digits", "image", "2,062 photographs, JPEG", lambda folder, cache: (datasets.make("sign-digits", cache), {})),
         Set("trashnet", "image", "2,524 photographs, JPEG", lambda folder, cache: (datasets.make("trashnet", cache), {})),
         Set("fsdd", "audio", "3,000 sounds, WAV", lambda folder, cache: (datasets.make("fsdd", cache), {})),

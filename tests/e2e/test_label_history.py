@@ -52,9 +52,9 @@ def test_status_diff_and_log(made):
     assert status.code == 0, status.err
     assert "24 labelled examples" in status.out or "23 labelled examples" in status.out  # a tie is left out
     assert "not committed: 1 relabelled" in status.out and "1 opinion changed, 1 in dispute" in status.out
-    document = tacit("labels", "status", "--program", "shapes", "--json", cwd=made.root).document
+    document = tacit("labels", "status", "--in", "shapes", "--json", cwd=made.root).document
     assert (document["branch"], document["left_out"], list(document["disputes"])) == ("ours", 1, [ids[6]])
-    diff = tacit("labels", "diff", "main", "theirs", "--program", "shapes", "--json", "--sheet", "out.png", cwd=made.root)
+    diff = tacit("labels", "diff", "main", "theirs", "--in", "shapes", "--json", "--sheet", "out.png", cwd=made.root)
     assert (diff.code, diff.document["counts"]) == (0, {"relabelled": 2})
     assert (made.root / "out.png").read_bytes().startswith(b"\x89PNG")
     assert tacit("labels", "diff", "main", "--markdown", cwd=made.directory).out.startswith("### Labels: ")

@@ -96,7 +96,7 @@ READERS = (
 
 
 def fill(words: tuple[str, ...], program: Path, name: str) -> list[str]:
-    where = ["--program", str(program)] if words[0] == "labels" else [str(program)]
+    where = ["--in", str(program)] if words[0] == "labels" else [str(program)]
     return [*(word.replace("ID", name).replace("OUT", str(program.parent / "out")) for word in words), *where]
 
 
@@ -162,7 +162,7 @@ def test_a_damaged_label_file_is_named_by_every_command(program, run, what):
 
 def test_a_key_twice_in_a_record_is_named(program, run):
     shard(program).write_bytes(broken(shard(program).read_text(), "a key twice"))
-    code, out, err = run("labels", "status", "--program", program)
+    code, out, err = run("labels", "status", "--in", program)
     assert code == 1 and "label" in out and ":" in out and "twice" in out + err
 
 
@@ -211,14 +211,14 @@ def test_a_label_file_cut_to_nothing_is_named(program, run):
     for words in READERS[:2]:
         code, out, err = run(*fill(words, program, "0" * 24))
         assert "60 removed" in out, (words, out, err)
-    code, out, err = run("labels", "status", "--program", program)
+    code, out, err = run("labels", "status", "--in", program)
     assert code == 1 and "all.jsonl" in out + err
 
 
 @pytest.mark.parametrize("name", ["", " ", "0", "zz", "../..", "-1", "*", "\n", "é", "A" * 5000, "0" * 23, "0" * 25, "0" * 24])
 def test_ids_that_are_none(program, run, name):
     before = tree(program)
-    for verb in (("labels", "set", "--program", program, "--", name, "a"), ("labels", "log", "--program", program, "--", name)):
+    for verb in (("labels", "set", "--in", program, "--", name, "a"), ("labels", "log", "--in", program, "--", name)):
         code, _, err = run(*verb)
         assert code == 2, (verb, err)
     assert tree(program / "labels") == {path.removeprefix("labels/"): text for path, text in before.items() if path.startswith("labels/")}
@@ -226,7 +226,7 @@ def test_ids_that_are_none(program, run, name):
 
 def test_an_id_in_capitals_is_the_same_id(program, run):
     name = ids(program)[0]
-    code, _, err = run("labels", "set", name.upper(), "b", "--program", program)
+    code, _, err = run("labels", "set", name.upper(), "b", "--in", program)
     assert code == 0 and f'"{name}", "label": "b"' in shard(program).read_text(), err
 
 
@@ -236,11 +236,11 @@ def test_an_id_in_capitals_is_the_same_id(program, run):
 def test_annotators_with_odd_names(program, run, by):
     """A name that is taken writes below `labels/by/` alone, and everything reads it afterwards."""
     before = {path for path in tree(program)}
-    code, _, _ = run("labels", "set", "--program", program, ids(program)[0], "b", f"--by={by}")
+    code, _, _ = run("labels", "set", "--in", program, ids(program)[0], "b", f"--by={by}")
     new = {path for path in tree(program) if path not in before and not path.startswith(".tacit")} - {"labels/.gitattributes"}
     assert all(path.startswith("labels/by") for path in new)
     if code == 0:
-        status = run("labels", "status", "--program", program, "--json")
+        status = run("labels", "status", "--in", program, "--json")
         assert status[0] == 0 and json.loads(status[1])
     else:
         assert new == set()
@@ -257,18 +257,18 @@ def with_label(program: Path) -> None:
 def test_a_label_with_any_character_goes_through_everything(program, run, tmp_path):
     with_label(program)
     first, second = ids(program)[:2]
-    assert run("labels", "set", "--program", program, first, LABEL)[0] == 0
-    assert run("labels", "set", "--program", program, second, "q" * 5000)[0] == 0
+    assert run("labels", "set", "--in", program, first, LABEL)[0] == 0
+    assert run("labels", "set", "--in", program, second, "q" * 5000)[0] == 0
     assert json.loads(lines(program)[0])["label"] == LABEL
     for form in ("csv", "jsonl", "json"):
-        assert run("labels", "export", tmp_path / f"labels.{form}", "--program", program)[0] == 0
-        code, out, err = run("labels", "import", tmp_path / f"labels.{form}", "--program", program)
+        assert run("labels", "export", tmp_path / f"labels.{form}", "--in", program)[0] == 0
+        code, out, err = run("labels", "import", tmp_path / f"labels.{form}", "--in", program)
         assert code == 0 and "60 examples known, with the same label" in out, (form, out, err)
     for words in (("labels", "status"), ("labels", "diff"), ("labels", "log", first), ("labels", "diff", "--markdown")):
-        code, out, _ = run(*words, "--program", program)
+        code, out, _ = run(*words, "--in", program)
         assert code == 0 and "\x1b" not in out and "\u202e" not in out, words
     assert "<img" not in out.replace("\\<img", "") and "![" not in out.replace("!\\[", "") and "@tom" not in out
-    code, out, _ = run("labels", "diff", "--program", program, "--json")
+    code, out, _ = run("labels", "diff", "--in", program, "--json")
     assert code == 0 and any(change["after"] == LABEL for change in json.loads(out)["changes"])
 
 
@@ -278,11 +278,11 @@ def test_one_id_typed_wrongly_makes_no_new_examples_of_the_others(program, run, 
     before = tree(program / "labels")
     table = tmp_path / "labels.csv"
     table.write_text(f"id,label\n{first},a\n{second[:-1]},b\n,a\n")
-    code, _, err = run("labels", "import", table, "--program", program)
+    code, _, err = run("labels", "import", table, "--in", program)
     assert code == 2 and "line 3" in err and "line 4" in err and second[:-1] in err
     assert tree(program / "labels") == before
     table.write_text(f"ID;Label\n{first.upper()};b\n{second};b\n")  # as a spreadsheet writes it
-    code, out, err = run("labels", "import", table, "--program", program)
+    code, out, err = run("labels", "import", table, "--in", program)
     assert code == 0 and "added" not in out, (out, err)
     assert {record["label"] for record in map(json.loads, filter(None, lines(program)[:3]))} == {"b"}
 
@@ -295,9 +295,9 @@ def test_odd_places(made_texts, tmp_path, run):
     shutil.copytree(made_texts / "program", where, ignore=shutil.ignore_patterns(".git"))
     name = ids(where)[0]
     root = tmp_path / "mono repo"
-    assert run("labels", "status", "--program", where)[0] == 0  # no commit yet
-    assert run("labels", "log", name, "--program", where)[0] == 0
-    assert run("labels", "merge", "other", "--program", where)[0] == 2
+    assert run("labels", "status", "--in", where)[0] == 0  # no commit yet
+    assert run("labels", "log", name, "--in", where)[0] == 0
+    assert run("labels", "merge", "other", "--in", where)[0] == 2
     git(root, "add", ".")
     git(root, "commit", "-q", "-m", "Add them (#12)")
     git(root, "branch", "other")
@@ -308,17 +308,17 @@ def test_odd_places(made_texts, tmp_path, run):
     for top in (root, tmp_path / "tree", tmp_path / "above/below"):
         place = top / "a ü" / "pro gram"
         after = "b" if json.loads(lines(place)[0])["label"] == "a" else "a"
-        assert run("labels", "set", name, after, "--program", place)[0] == 0
-        code, out, err = run("labels", "diff", "--program", place)
+        assert run("labels", "set", name, after, "--in", place)[0] == 0
+        code, out, err = run("labels", "diff", "--in", place)
         assert code == 0 and "1 relabelled" in out, (top, out, err)
-        code, out, _ = run("labels", "log", name, "--program", place)
+        code, out, _ = run("labels", "log", name, "--in", place)
         assert code == 0 and "#12" in out
 
 
 def test_the_same_label_set_by_many_at_once_is_there_once(program):
     """Five processes set five examples; each waits for the others, and every label is there."""
     names = ids(program)[:5]
-    command = [sys.executable, "-m", "tacit.cli.main", "labels", "set", "--program", str(program)]
+    command = [sys.executable, "-m", "tacit.cli.main", "labels", "set", "--in", str(program)]
     started = [
         subprocess.Popen([*command, name, "b"], env=command_environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         for name in names

@@ -45,7 +45,7 @@ jobs:
           if grep -q '^remote *=' "$PROGRAM/tacit.toml"; then tacit media pull "$PROGRAM"; fi
       - name: Label diff
         run: |
-          tacit labels diff "$BASE" HEAD --program "$PROGRAM" --markdown --sheet "$REPORT/labels.png" > "$REPORT/labels.md"
+          tacit labels diff "$BASE" HEAD --in "$PROGRAM" --markdown --sheet "$REPORT/labels.png" > "$REPORT/labels.md"
       - name: Lint
         run: |
           code=0

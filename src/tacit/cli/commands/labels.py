@@ -13,7 +13,7 @@ from tacit.ground.tables import resolve
 
 _SHOWN = 20
 
-Program = Annotated[Path, typer.Option("--program", help="The program directory.", metavar="DIR")]
+Program = Annotated[Path, typer.Option("--in", help="The program directory.", metavar="DIR")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 By = Annotated[str | None, typer.Option("--by", help="Record it as this annotator's opinion.", metavar="NAME")]
 

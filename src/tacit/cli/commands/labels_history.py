@@ -10,7 +10,7 @@ import typer
 from tacit.cli.output import emit, say, show
 from tacit.ground.tables import resolve
 
-Program = Annotated[Path, typer.Option("--program", help="The program directory.", metavar="DIR")]
+Program = Annotated[Path, typer.Option("--in", help="The program directory.", metavar="DIR")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 
