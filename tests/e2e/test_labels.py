@@ -97,9 +97,7 @@ def test_what_is_typed_wrongly(program, refused):
 def test_bad_examples_and_labels_are_named_all_at_once(program, refused, tmp_path):
     draw(tmp_path / "more", classes=("bar", "dott", "ring"), count=4)
     (tmp_path / "more/bar/torn.png").write_bytes((tmp_path / "more/bar/0.png").read_bytes()[:50])
-    refused(
-        "labels", "import", "more", "--in", "program", names=('"dott"; did you mean `dot`', '"ring"', "bar/torn.png", "(3 problems)")
-    )
+    refused("labels", "import", "more", "--in", "program", names=('"dott"; did you mean `dot`', '"ring"', "bar/torn.png", "(3 problems)"))
     name = records(program)[0]["id"]
     (tmp_path / "pairs.csv").write_text(f"id,label\n{name},ring\n{'0' * 24},dot\n")
     refused("labels", "import", "pairs.csv", "--in", "program", names=("line 2", "line 3", "(2 problems)"))

@@ -137,4 +137,3 @@ def read_chunks(directory: Path, file: LabelFile, problems: list[str], *, names:
         records += found
         numbers.extend(array("I", [chunk.line]) * len(found))
     return Lines(records, numbers)
-

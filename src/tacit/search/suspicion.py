@@ -176,9 +176,9 @@ def _apart(margins: np.ndarray) -> np.ndarray:
     """Give float64[example], how surely a margin belongs to a group of low ones that stands apart; zeros where there is no such group.
 
     The density of the margins is smoothed by a normal kernel (Silverman 1981, "Using kernel density estimates to investigate
-    multimodality"). A peak below 0 that a deep valley parts from the main one is that of wrong labels, and the valley is the border. A network that
-    has bent towards every label it was shown explains wrong ones, too, so its probabilities are far too kind, but it gives them other
-    margins. Without a valley what is low are the hard examples, and says nothing.
+    multimodality"). A peak below 0 that a deep valley parts from the main one is that of wrong labels, and the valley is the border. A
+    network that has bent towards every label it was shown explains wrong ones, too, so its probabilities are far too kind, but it gives
+    them other margins. Without a valley what is low are the hard examples, and says nothing.
     """
     middle, none = float(np.median(margins)), np.zeros(len(margins))
     width = SMOOTHED * 1.4826 * float(np.median(np.abs(margins - middle)))

@@ -28,7 +28,7 @@ def command(
     sheet: Annotated[Path | None, typer.Option(help="Draw the examples on one picture.", metavar="FILE.png")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> int:
-    """List the training examples for and against an answer, with the commit and author of each label."""
+    """List the examples behind an answer, and who labelled them."""
     if (commit is None) == (not inputs):
         raise ConfigError("expected an INPUT or --label-commit, got both or neither", fix="tacit blame FILE INPUT")
     report = "tacit.instruments.blaming.report"

@@ -24,7 +24,10 @@ def set_command(
     by: By = None,
     as_json: Json = False,
 ) -> int:
-    """Give examples a label: settle it, or with --by record an annotator's opinion. Several names: "a;b". A negative number: -- -3."""
+    """Settle what examples are, or record an opinion.
+
+    With --by it is that annotator's opinion, beside the others. Several names: "a;b". A negative number: -- -3.
+    """
     if len(words) < 2:
         raise TacitError("expected ids and a label", cause=f"got `{words[0]}` alone", fix="tacit labels set ID... LABEL")
     done = resolve("tacit.directory.labelling:set_labels")(program, words[:-1], words[-1], by=by)
@@ -91,7 +94,10 @@ def export_command(
     format: Annotated[str | None, typer.Option("--format", help="csv, jsonl, coco or folder; without it the suffix decides.")] = None,
     as_json: Json = False,
 ) -> int:
-    """Write the labels in force for another tool; `tacit labels import` reads them back."""
+    """Write the labels in force for another tool.
+
+    `tacit labels import` reads them back.
+    """
     with resolve("tacit.cli.progress:watch")() as reporter:
         done = resolve("tacit.directory.labelling:export_labels")(program, path, format=format, reporter=reporter)
     if as_json:
@@ -109,7 +115,10 @@ def pack_command(
     program: Program = Path("."),
     as_json: Json = False,
 ) -> int:
-    """Move a large import's records out of git into chunks in media/; relabels stay text."""
+    """Move a large import's records out of git.
+
+    They become chunks in media/; relabels stay text.
+    """
     count = resolve("tacit.directory.labelling:pack_labels")(program, name)
     if as_json:
         emit({"name": name, "records": count})

@@ -55,7 +55,10 @@ def verify(
     deep: Annotated[bool, typer.Option("--deep", help="Read every byte on the remote, too, not only the sizes.")] = False,
     as_json: _Json = False,
 ) -> int:
-    """Check media, here and on the remote; exit code 1 when something is missing or damaged."""
+    """Check media, here and on the remote.
+
+    The exit code is 1 when something is missing or damaged.
+    """
     with resolve("tacit.cli.progress:watch")() as reporter:
         verdict = resolve("tacit.history.media_verify:verify_media")(directory, remote=remote, local=local, deep=deep, reporter=reporter)
     return _answer(verdict, as_json)
