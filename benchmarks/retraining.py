@@ -5,8 +5,7 @@
 This is the ground truth of `attribution.py`: what really happens when training examples are left out. All networks step together
 (`torch.func.vmap` over stacked weights), with the rules of `tacit.search.training.Training`: SGD with Nesterov momentum, the one-cycle
 schedule, decay on matrices alone, batches drawn anew each epoch. Convolutions are written as unfold and matmul, so that they batch
-over networks; a batch norm gives its statistics out, and they are averaged outside. `test_retraining.py` holds one network against
-`Training` step by step.
+over networks; a batch norm gives its statistics out, and they are averaged outside.
 """
 
 from __future__ import annotations
