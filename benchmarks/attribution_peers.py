@@ -73,18 +73,17 @@ def _dattri_task(nets: Sequence[nn.Module]) -> Any:
     from dattri.task import AttributionTask  # a peer, imported where it is there
 
     model = copy.deepcopy(nets[0]).eval()
-    buffers = [dict(net.named_buffers()) for net in nets]
+
+    def scores_of(params: Any, data: Any) -> tuple[Tensor, Tensor]:
+        image, label = data  # one example or a batch, by the method
+        return torch.func.functional_call(model, params, image.reshape(-1, *image.shape[-3:])), label.reshape(-1)
 
     def margin(params: Any, data: Any) -> Tensor:
-        image, label = data
-        scores = torch.func.functional_call(model, params, image.unsqueeze(0))
-        return _margin(scores, label.reshape(1))[0]
+        return _margin(*scores_of(params, data)).sum()
 
     def loss(params: Any, data: Any) -> Tensor:
-        image, label = data
-        return F.cross_entropy(torch.func.functional_call(model, params, image.unsqueeze(0)), label.reshape(1))
+        return F.cross_entropy(*scores_of(params, data))
 
-    del buffers
     states = [{name: tensor for name, tensor in net.state_dict().items()} for net in nets]
     return AttributionTask, margin, loss, model, states
 
