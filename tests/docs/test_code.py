@@ -8,6 +8,7 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,6 +18,8 @@ ROOT = Path(__file__).resolve().parents[2]
 ENGLISH, CHINESE = ROOT / "README.md", ROOT / "README.zh-CN.md"
 DOCUMENTS = [ENGLISH, ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md")), *sorted((ROOT / "src").rglob("*.md"))]
 SECONDS = 300  # one command
+#: Documents that take minutes.
+MINUTES = ("docs/howto/label-loop.md", "docs/howto/behaviour-diff.md")
 
 
 def environment(folder: Path) -> dict[str, str]:
@@ -82,7 +85,13 @@ def run_document(document: Path, folder: Path) -> int:
     return len(found)
 
 
-@pytest.mark.parametrize("document", [d for d in DOCUMENTS if any(b.run for b in blocks(d))], ids=lambda path: str(path.relative_to(ROOT)))
+def runnable() -> list[Any]:
+    """Give the documents with code that runs; those that compile many times over are system tests."""
+    found = [(document, document.relative_to(ROOT).as_posix()) for document in DOCUMENTS if any(block.run for block in blocks(document))]
+    return [pytest.param(document, id=name, marks=[pytest.mark.system] if name in MINUTES else []) for document, name in found]
+
+
+@pytest.mark.parametrize("document", runnable())
 def test_the_code_of_a_document_runs(document, tmp_path):
     assert run_document(document, tmp_path) > 0
 

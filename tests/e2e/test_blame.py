@@ -8,6 +8,8 @@ import pytest
 
 from tests.e2e.conftest import tacit
 
+pytestmark = pytest.mark.system  # a minute: short models are trained anew after each edit
+
 
 def git(folder: Path, *arguments: str) -> None:
     named = ["-c", "user.name=Ann", "-c", "user.email=ann@example.org"]
