@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tacit.ground.errors import TacitError
+from tacit.ground.processes import is_running
 
 #: The file that every build holds; a folder without it is a person's and is never replaced.
 MARK = "build.json"
@@ -73,15 +74,5 @@ def _sweep(folder: Path) -> None:
     """Remove what builds into the same folder left whose processes are gone."""
     for left in folder.parent.glob(f".{folder.name}.*.tmp"):
         found = re.fullmatch(rf"\.{re.escape(folder.name)}\.(\d+)\..*", left.name)
-        if found and not _alive(int(found[1])):
+        if found and not is_running(int(found[1])):
             shutil.rmtree(left, ignore_errors=True)
-
-
-def _alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True

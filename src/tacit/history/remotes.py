@@ -20,6 +20,7 @@ from typing import Any, Protocol
 from tacit.examples.media_lists import Pack
 from tacit.ground.digests import sha256
 from tacit.ground.errors import ConfigError, TacitError
+from tacit.ground.processes import is_running
 from tacit.ground.tables import resolve
 
 CHUNK = 1 << 20
@@ -207,21 +208,9 @@ def abandoned(names: Iterable[str]) -> list[str]:
     found = []
     for name in names:
         match = _UNFINISHED.fullmatch(name)
-        if match is not None and match[1] == _machine() and not _runs(int(match[2])):
+        if match is not None and match[1] == _machine() and not is_running(int(match[2])):
             found.append(name)
     return found
-
-
-def _runs(process: int) -> bool:
-    if os.name != "posix":  # asking would end it
-        return True
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True
 
 
 # --- what went wrong, in words -------------------------------------------------------------------------------------

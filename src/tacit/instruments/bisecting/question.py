@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -13,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from tacit.binary.binary import Binary
-from tacit.examples.media import MediaReader
+from tacit.examples.inputs import Inputs
 from tacit.examples.store import Record, read_store
 from tacit.goals.evidence import check_goals_fit
 from tacit.goals.goal import Goal
@@ -166,13 +165,7 @@ def example_of(directory: Path, name: str) -> tuple[Record, Any]:
         near = did_you_mean(name, [record.id for record in records[:10_000]]) if not matching else "give more digits of the id"
         raise InputError(f"expected the id of one example, got `{name}`, which fits {came} - at `--example`", fix=near)
     (record,) = matching
-    if record.input is not None:
-        return record, record.input
-    media = MediaReader(directory)
-    if record.id not in media:
-        raise InputError(f"expected the medium of example {record.id}, it is missing - at `{directory / 'media'}`", fix="tacit media pull")
-    content = media.read(record.id)
-    return record, np.load(io.BytesIO(content), allow_pickle=False) if media.suffix(record.id) == "npy" else content
+    return record, Inputs(directory).value(record)
 
 
 def _named(goal: Goal) -> str:

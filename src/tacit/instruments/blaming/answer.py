@@ -16,12 +16,12 @@ from tacit.attribution.making import features_of
 from tacit.binary.binary import Binary
 from tacit.binary.loading import load
 from tacit.directory.reading import is_program, read_program
+from tacit.examples.inputs import Inputs
 from tacit.examples.records import Record
 from tacit.examples.store import read_store
 from tacit.ground.errors import InputError, TacitError
 from tacit.ground.progress import Reporter
 from tacit.history.authorship import Written, who_wrote
-from tacit.instruments.blaming.inputs import Inputs
 from tacit.program import Program
 
 TOP = 10
@@ -213,7 +213,7 @@ def arrays_of(opened: Opened, example: str) -> tuple[np.ndarray, ...]:
             f"expected the id of an example, got `{example}`, which {'no' if not found else f'{len(found)}'} examples have",
             fix="give more of its digits" if found else "tacit labels log ID, or the path of an input",
         )
-    return Inputs(opened.directory, opened.binary.signature.input).arrays(found[0])
+    return opened.binary.signature.input.read(Inputs(opened.directory).value(found[0]))
 
 
 def _check_signature(program: Program, binary: Binary, directory: Path) -> None:

@@ -13,6 +13,7 @@ from tacit.attribution.directions import right_margins
 from tacit.binary.binary import Binary
 from tacit.directory.reading import read_program
 from tacit.examples.examples import Examples
+from tacit.examples.inputs import Inputs
 from tacit.examples.records import Record
 from tacit.examples.store import read_store
 from tacit.ground.errors import InputError, TacitError
@@ -20,14 +21,11 @@ from tacit.ground.progress import Reporter
 from tacit.history.changes import Change, label_changes
 from tacit.history.git import Repository, find_repository
 from tacit.instruments.blaming.answer import TOP, Opened, open_blame
-from tacit.instruments.blaming.inputs import Inputs
 from tacit.instruments.labelling.wording import label_words, plural
 from tacit.program import Program
 
 MOST_QUERIES = 2_000
 BATCH = 250
-#: The tree without a file in it, which every git knows: what the first commit of all is compared with.
-EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 
 
 @dataclass(frozen=True)
@@ -117,7 +115,7 @@ def _about(repository: Repository, commit: str) -> tuple[str, str, str]:
     name = repository.commit(commit)
     text = repository.run("show", "-s", "--format=%P%n%s", name).decode("utf-8", "replace").split("\n")
     parents = text[0].split()
-    return name, text[1] if len(text) > 1 else "", parents[0] if parents else EMPTY_TREE
+    return name, text[1] if len(text) > 1 else "", parents[0] if parents else repository.empty_tree
 
 
 def _learnt_from(changes: Sequence[Change], program: Program, opened: Opened) -> tuple[list[Change], list[str]]:
@@ -157,7 +155,7 @@ def _effects(opened: Opened, queries: Examples, changes: list[Change], notes: li
     if opened.directory is None or not len(queries):
         return np.zeros(len(queries), np.float32)
     store = read_store(opened.directory)
-    inputs, output = Inputs(opened.directory, opened.binary.signature.input), opened.binary.signature.output
+    inputs, signature = Inputs(opened.directory), opened.binary.signature
     total, missing = np.zeros(len(queries), np.float32), 0
     for start in range(0, len(changes), BATCH):
         reporter.progress(start / len(changes), None, f"{start:,} of {len(changes):,} changes")
@@ -168,9 +166,9 @@ def _effects(opened: Opened, queries: Examples, changes: list[Change], notes: li
             try:
                 if record is None:
                     raise InputError("no record")
-                given = inputs.arrays(record)
-                new = None if change.after is None else output.encode(change.after)
-                old = None if change.before is None else output.encode(change.before)
+                given = signature.input.read(inputs.value(record))
+                new = None if change.after is None else signature.output.encode(change.after)
+                old = None if change.before is None else signature.output.encode(change.before)
             except TacitError:
                 missing += 1
                 continue

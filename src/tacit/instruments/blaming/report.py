@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from tacit.examples.inputs import Inputs
 from tacit.examples.sheet import Cell, contact_sheet
 from tacit.ground.errors import InputError
 from tacit.instruments.blaming.answer import Blame, Witness, records_of
 from tacit.instruments.blaming.commit import CommitBlame, Touched
-from tacit.instruments.blaming.inputs import Inputs
 from tacit.instruments.labelling.wording import SHORT, label_words, plural
 from tacit.instruments.layout import Grid, Part
 from tacit.signature.base import InputType
@@ -71,14 +71,14 @@ def _drawn(found: Blame, type_: InputType, rows: Sequence[Witness], section: str
     if found.directory is None:
         return []
     records = records_of(found.directory, [row.id for row in rows])
-    inputs = Inputs(found.directory, type_)
+    inputs = Inputs(found.directory)
     cells = []
     for row in rows:
         record: Any = records.get(row.id)
         if record is None:
             continue
         try:
-            arrays = inputs.arrays(record)
+            arrays = type_.read(inputs.value(record))
         except InputError:
             continue
         who = f"\n{row.written.author}" if row.written and row.written.author else ""

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
-
-import numpy as np
 
 from tacit.directory.reading import read_outline
-from tacit.examples.media import MEDIA, MediaReader
+from tacit.examples.inputs import Inputs
 from tacit.examples.records import Record
 from tacit.examples.sheet import MOST, Cell, contact_sheet
 from tacit.ground.errors import InputError
@@ -36,55 +31,41 @@ def diff_sheet(directory: Path, diff: LabelDiff, *, each: int = _EACH) -> tuple[
     counted = {(str(key), str(change.after)): 0 for change in diff.changes for key in [change.before]}
     for change in diff.changes:
         counted[str(change.before), str(change.after)] += 1
-    inputs = _Inputs(directory, type_)
+    drawing = _Drawing(directory, type_)
     cells: list[Cell] = []
     for kind, title in _TITLES.items():
         items = [change for change in diff.changes if change.kind == kind and not change.annotator]
         items.sort(key=lambda change: (-counted[str(change.before), str(change.after)], str(change.before), str(change.after), change.id))
         more = f", {each} of them shown" if len(items) > each else ""
         section = f"{title}: {len(items):,}{more}"
-        cells += inputs.cells(
+        cells += drawing.cells(
             [(change.id, change.new or change.old, _caption(change)) for change in items[:each]], _TONES.get(kind, ""), section
         )
         if kind == "relabelled" and diff.disputes:
             told = [(name, next(iter(said.values())), _said(said)) for name, said in list(diff.disputes.items())[:each]]
-            cells += inputs.cells(told, "bad", f"in dispute: {len(diff.disputes):,}")
+            cells += drawing.cells(told, "bad", f"in dispute: {len(diff.disputes):,}")
     title = f"{diff.first} → {diff.second or 'the working tree'}: {diff.summary}"
-    return contact_sheet(cells[:MOST], title=title), inputs.missing
+    return contact_sheet(cells[:MOST], title=title), drawing.missing
 
 
-class _Inputs:
-    """The inputs of examples, from their records or from the media; those that can't be had are named in `missing`."""
+class _Drawing:
+    """Makes cells of examples; those whose input can't be had are named in `missing`."""
 
     def __init__(self, directory: Path, type_: InputType) -> None:
-        self.directory, self.type = directory, type_
+        self.inputs, self.type = Inputs(directory), type_
         self.missing: list[str] = []
-        self._media: MediaReader | None = None
 
     def cells(self, items: Sequence[tuple[str, Record | None, str]], tone: str, section: str) -> list[Cell]:
         """Make a cell for each example that can be had."""
         found = []
         for name, record, caption in items:
-            value = record.input if record is not None else None
             try:
-                arrays = self.type.read(value if value is not None else self._medium(name))
+                arrays = self.type.read(self.inputs.value(record) if record is not None else self.inputs.medium(name))
             except InputError as error:
                 self.missing.append(f"{name}: {error.message}")
                 continue
-            found.append(Cell(self.type, arrays, caption, value=value, tone=tone, section=section))
+            found.append(Cell(self.type, arrays, caption, value=record.input if record is not None else None, tone=tone, section=section))
         return found
-
-    def _medium(self, name: str) -> Any:
-        if self._media is None:
-            self._media = MediaReader(self.directory)
-        try:
-            content = self._media.read(name)
-        except KeyError:
-            raise InputError(f"the medium is not in `{MEDIA}`", fix="tacit media pull") from None
-        if self._media.suffix(name) == "npy":
-            with contextlib.suppress(ValueError):
-                return np.load(io.BytesIO(content), allow_pickle=False)
-        return content
 
 
 def _caption(change: Change) -> str:
