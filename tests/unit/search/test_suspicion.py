@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tacit.search.suspicion import level, rate
+from tacit.search.suspicion import _apart, level, rate
 from tacit.signature.base import Joint
 from tacit.signature.outputs import Class, Labels, Number
 
@@ -109,3 +109,13 @@ def test_a_number_far_from_what_the_others_say_is_found():
 
 def test_outputs_of_another_kind_are_not_rated():
     assert rate(Joint((TEN, Number())), {"scores": np.zeros((5, 11), np.float32)}, np.zeros((5, 2))) is None
+
+
+def test_low_margins_that_a_valley_parts_from_the_others_are_named_and_hard_examples_are_not():
+    random = np.random.default_rng(0)
+    right, wrong = random.normal(3.4, 0.9, 960), random.normal(-3.7, 0.8, 40)
+    found = _apart(np.append(right, wrong))
+    assert (found[960:] > 0.6).all() and not found[:960].any()
+    hard = 3.4 - random.gamma(1.5, 1.5, 1000)  # a long tail, and no group
+    assert (hard < 0).sum() > 100 and not _apart(hard).any()
+    assert not _apart(np.append(right, wrong[:5])).any(), "five are too few for a group"
