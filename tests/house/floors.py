@@ -33,10 +33,12 @@ FLOORS: dict[str, float] = {
     "tacit.evidence": 5.5,
     "tacit.building": 5.5,
     "tacit.attribution": 5.5,
+    "tacit.shipping": 5.8,  # from a trained network to a binary
+    "tacit.acting": 5.9,  # programs that act in an environment or play a game
     "tacit.compiler": 6,
     "tacit.builder": 6,
-    "tacit.resize": 6,
-    "tacit.meld": 6,
+    "tacit.resizing": 6,
+    "tacit.melding": 6,
     "tacit.history": 6.5,  # git and remotes; the instruments ask it who wrote a label, and when
     "tacit.instruments": 7,
     "tacit.registry": 7,
@@ -56,7 +58,7 @@ PACKAGES: dict[str, tuple[str, ...] | None] = {
     "rich": ("tacit.cli",),
     "torch": (
         *("tacit.skeletons", "tacit.lowering", "tacit.search", "tacit.quantisation", "tacit.attribution"),
-        *("tacit.evidence", "tacit.compiler"),
+        *("tacit.evidence", "tacit.shipping", "tacit.acting", "tacit.compiler", "tacit.resizing", "tacit.melding"),
     ),
     "pyarrow": ("tacit.examples.table_parquet", "tacit.examples.chunks_parquet"),
     "onnx": ("tacit.targets.onnx",),

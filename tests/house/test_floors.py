@@ -98,7 +98,7 @@ def test_a_planted_knot_is_found(tmp_path):
             "tacit/ir/a.py",
             "import torch\n",
             "tacit.ir.a:1 imports torch, allowed only in tacit.skeletons, tacit.lowering, tacit.search, tacit.quantisation, "
-            "tacit.attribution, tacit.evidence, tacit.compiler",
+            "tacit.attribution, tacit.evidence, tacit.shipping, tacit.acting, tacit.compiler, tacit.resizing, tacit.melding",
         ),
         ("tacit/binary/a.py", "def f():\n    from torch import nn\n", "tacit.binary.a:2 imports torch, allowed only in"),
         ("tacit/examples/a.py", "import pyarrow.parquet\n", "tacit.examples.a:1 imports pyarrow.parquet, allowed only in"),

@@ -1,0 +1,125 @@
+"""From a trained network to a binary: lowered, held against PyTorch, and measured as it is shipped."""
+
+from __future__ import annotations
+
+import copy
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from functools import cache
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from tacit.binary.binary import Binary
+from tacit.binary.probes import record_probes
+from tacit.evidence import costs_of, goals_of, labels_of, scores_of, versions
+from tacit.examples.examples import Examples
+from tacit.ground.errors import InputError
+from tacit.ir.graph import Graph
+from tacit.ir.interpreter import evaluate
+from tacit.ir.verifier import verify
+from tacit.lowering.lower import Lowered, lower_module
+from tacit.passes.pipeline import optimise
+from tacit.program import Program
+from tacit.search.search import Examined
+from tacit.signature.base import ArraySpec
+
+#: The scores of the lowered program may differ from PyTorch's by so much, relative to the greatest score.
+TOLERANCE = 1e-4
+
+
+def examine(network: nn.Module, program: Program, train: Examples, evaluated: int) -> Examined:
+    """Lower an untrained network: it is refused before time is spent on it, and its exact costs are known.
+
+    train: some of its inputs are run, to tell the pace. evaluated: how many examples are to be scored in the end.
+    Raises: LoweringError.
+    """
+    _lower_anything()
+    begun = time.monotonic()
+    graph = lower_network(network, program).graph
+    lowering = time.monotonic() - begun
+    some = [array[:512] for array in train.inputs]
+    evaluate(graph, some)  # the first run decides how to compute each instruction; only the second tells the pace
+    begun = time.monotonic()
+    evaluate(graph, some)
+    per_example = (time.monotonic() - begun) / max(1, len(some[0]))
+    return Examined(costs_of(graph), reserve=1.0 + 1.5 * lowering + 1.25 * per_example * evaluated)
+
+
+@cache
+def _lower_anything() -> None:
+    """Lower the smallest network once: the exporter's first use takes seconds that later ones don't."""
+    lower_module(nn.Linear(1, 1), (ArraySpec("x", (1,), "float32", ("number",)),))
+
+
+def lower_network(network: nn.Module, program: Program) -> Lowered:
+    """Lower a network to the two operations, as its program allows (`train.approximate`), and optimise the graph. Raises: LoweringError."""
+    specs = program.signature.input.arrays
+    approximate = program.recipe.get("approximate")
+    lowered = lower_module(copy.deepcopy(network).cpu().eval(), specs, approximate=approximate)
+    graph: Graph = optimise(lowered.graph)
+    return Lowered(graph, lowered.approximations, lowered.max_relative_error)
+
+
+def ship(
+    network: nn.Module,
+    program: Program,
+    *,
+    learnt: Examples,
+    measured: Sequence[str] = ("validation", "test"),
+    last: Callable[[], Mapping[str, Any]] = dict,
+) -> Binary:
+    """Lower a network, hold it against PyTorch, and measure it: the scores are those of the shipped binary.
+
+    learnt: the examples that its weights have seen. measured: the splits to score. last: gives what else stands in the evidence; asked
+    when all else is done, so that it can tell the time. Raises: LoweringError; InputError when the lowered program differs.
+    """
+    lowered = lower_network(network, program)
+    verify(lowered.graph)
+    validation = program.examples.split("validation")
+    probe = validation if len(validation) else learnt
+    difference = _difference(network, lowered.graph, probe)
+    if difference > TOLERANCE and not lowered.approximations:
+        raise InputError(
+            f"expected the lowered program to compute what PyTorch does within {TOLERANCE}, got a relative difference of {difference:.2e}",
+            fix="report this with the skeleton; nothing was written",
+        )
+    scores = {}
+    for name in measured:
+        examples = program.examples.split(name)
+        if len(examples):
+            scores[name] = scores_of(evaluate(lowered.graph, examples.inputs)[0], examples)
+    evidence: dict[str, Any] = {
+        "name": program.name,
+        "scores": scores,
+        "goals": goals_of(program, scores),
+        "costs": costs_of(lowered.graph),
+        "lowering": {
+            "max_relative_error": difference,
+            "approximations": [asdict(approximation) for approximation in lowered.approximations],
+        },
+        "labels": labels_of(program),
+        "versions": versions(),
+    }
+    evidence |= last()
+    bare = Binary({"main": lowered.graph}, program.signature)
+    evidence["probes"] = record_probes(bare, [array[:4] for array in probe.inputs])
+    return Binary({"main": lowered.graph}, program.signature, evidence=json.loads(json.dumps(evidence)))
+
+
+def _difference(network: nn.Module, graph: Graph, examples: Examples, *, count: int = 64) -> float:
+    """Give the greatest difference between the interpreter and PyTorch in float32, relative to the greatest score."""
+    arrays = [array[:count] for array in examples.inputs]
+    specs = examples.signature.input.arrays
+    tensors = [torch.from_numpy(np.ascontiguousarray(array)) for array in arrays]
+    tensors = [tensor if spec.limit is not None else tensor.float() for tensor, spec in zip(tensors, specs, strict=True)]
+    with torch.inference_mode():
+        wanted = copy.deepcopy(network).cpu().eval()(*tensors).numpy()
+    got = evaluate(graph, arrays)[0].reshape(wanted.shape)
+    # The scores of a `Number` are in standard deviations: near 0 they are compared as they are.
+    least = 1.0 if examples.signature.output.kind == "number" else 1e-12
+    return float(np.abs(got - wanted).max() / max(float(np.abs(wanted).max()), least))
