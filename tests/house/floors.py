@@ -65,6 +65,9 @@ PACKAGES: dict[str, tuple[str, ...] | None] = {
     "onnxruntime": ("tacit.targets.onnx",),
     "fsspec": ("tacit.history",),
     "wasmtime": ("tacit.targets.wasm.execution",),
+    "optuna": ("tacit.search.studies",),
+    "gymnasium": ("tacit.environments",),
+    "ray": ("tacit.search.cluster",),
 }
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +27,9 @@ from tacit.search.schedule import Progress, one_cycle
 from tacit.signature.signature import Signature
 
 State = dict[str, Tensor]
+
+#: A further term of the loss: (the run, arrays of the batch [batch, ...] as the network was given them, its scores) -> a scalar.
+Term = Callable[["Training", tuple[Tensor, ...], Tensor], Tensor]
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +68,11 @@ class Training:
         augment: bool,
         low_precision: bool,
         focus: Tensor | None = None,
+        terms: Sequence[Term] = (),
+        own: float = 1.0,
     ) -> None:
+        """Begin a run. terms: what is added to the loss in every step. own: the weight of the labels' own loss beside them."""
+        self.terms, self.own = tuple(terms), own
         self.task, self.recipe, self.progress, self.seed = task, recipe, progress, seed
         self.device = task.train.targets.device
         self.network = network.to(self.device)
@@ -132,6 +139,7 @@ class Training:
         loss = self._loss_of(scores, targets)
         if mix is not None:
             loss = mix.share * loss + (1.0 - mix.share) * self._loss_of(scores, targets[mix.partners])
+        loss = self._with_terms(loss, arrays, scores)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         if recipe.clip:
@@ -151,6 +159,11 @@ class Training:
             scores, targets, output=self.task.signature.output, smoothing=self.recipe.label_smoothing, weights=self._weights
         )
         return loss
+
+    def _with_terms(self, loss: Tensor, arrays: tuple[Tensor, ...], scores: Tensor) -> Tensor:
+        if not self.terms:
+            return loss
+        return sum((term(self, arrays, scores) for term in self.terms), self.own * loss)
 
     def _mix(self, seed: int, count: int) -> Mix | None:
         """Draw how the examples of a step are blended, or None when the recipe does not blend."""

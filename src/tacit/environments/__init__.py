@@ -1,0 +1,1 @@
+"""Environments to act in and games to play: what a program can have instead of examples."""

@@ -1,0 +1,1 @@
+"""Join programs into one, trained end to end as a whole."""
