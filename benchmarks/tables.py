@@ -1,12 +1,13 @@
-"""Write the figures of the READMEs from `results/*.json`, between ``<!-- from benchmarks/results -->`` and ``<!-- end -->``.
+"""Write the figures of the documents from `results/*.json`, between a line that says which and ``<!-- end -->``.
 
-A second table, between ``<!-- from benchmarks/results/targets.json -->`` and ``<!-- end -->``, has a row for each network that ran
-beside the peers.
+``<!-- from benchmarks/results -->``: a row for each figure that has a target (docs/figures.md).
+``<!-- from benchmarks/results summed up -->``: a row for each record, which names what was missed (the READMEs).
+``<!-- from benchmarks/results/targets.json -->``: a row for each network that ran beside the peers.
 
     python benchmarks/tables.py            writes them
     python benchmarks/tables.py --check    says whether they are up to date; exit code 1 when they are not
 
-A row stands for each figure of a record that has a target, so that what was missed shows too. Nobody types a number.
+What was missed shows too. Nobody types a number.
 """
 
 from __future__ import annotations
@@ -22,11 +23,17 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
-DOCUMENTS = {"en": ROOT / "README.md", "zh": ROOT / "README.zh-CN.md"}
+DOCUMENTS = {ROOT / "README.md": "en", ROOT / "README.zh-CN.md": "zh", ROOT / "docs" / "figures.md": "en"}
 BLOCK = re.compile(r"(<!-- from benchmarks/results -->\n).*?(<!-- end -->)", re.DOTALL)
+SUMMARY = re.compile(r"(<!-- from benchmarks/results summed up -->\n).*?(<!-- end -->)", re.DOTALL)
 SPEEDS = re.compile(r"(<!-- from benchmarks/results/targets.json -->\n).*?(<!-- end -->)", re.DOTALL)
 
 HEADINGS = {"en": ("case", "figure", "target", "measured", "runs", "met"), "zh": ("项目", "指标", "目标", "实测", "次数", "达标")}
+SUMMARY_HEADINGS = {
+    "en": ("case", "targets", "met", "not met (measured, target)"),
+    "zh": ("项目", "目标数", "达标", "未达标（实测，目标）"),
+}
+TOTAL = {"en": "all", "zh": "合计"}
 MET = {"en": {True: "yes", False: "no", None: "not measured"}, "zh": {True: "是", False: "否", None: "未测"}}
 MACHINE = {
     "en": (
@@ -104,14 +111,40 @@ def number(value: float) -> str:
     return f"{value:.4f}" if 0 < abs(value) < 1 else f"{value:.4g}"
 
 
+def summary(language: str, folder: Path = RESULTS) -> str:
+    """Write one row per record: how many targets, how many met, and each that was not; the sum of all below."""
+    lines = ["| " + " | ".join(SUMMARY_HEADINGS[language]) + " |", "|" + " --- |" * len(SUMMARY_HEADINGS[language])]
+    by_case: dict[str, list[Row]] = {}
+    for row in rows(folder):
+        by_case.setdefault(row.case, []).append(row)
+    for case, found in by_case.items():
+        missed = [row for row in found if not row.met]
+        named = "; ".join(f"{row.figure} ({_measured(row, language)}, {_wanted(row)})" for row in missed)
+        lines.append(_line(case, str(len(found)), str(len(found) - len(missed)), named))
+    every = [row for found in by_case.values() for row in found]
+    return "\n".join([*lines, _line(TOTAL[language], str(len(every)), str(sum(bool(row.met) for row in every)), "")]) + "\n"
+
+
+def _line(*cells: str) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def _wanted(row: Row) -> str:
+    return row.target.replace(">=", "≥").replace("<=", "≤")
+
+
+def _measured(row: Row, language: str) -> str:
+    return MET[language][None] if row.measured is None else number(row.measured)
+
+
 def table(language: str, folder: Path = RESULTS) -> str:
     """Write the table in one language, a line about the machine below it."""
     lines = ["| " + " | ".join(HEADINGS[language]) + " |", "|" + " --- |" * len(HEADINGS[language])]
     for row in rows(folder):
         measured = "" if row.measured is None else number(row.measured) + (f" ± {number(row.spread)}" if row.spread is not None else "")
-        cells = (row.case, row.figure, row.target.replace(">=", "≥").replace("<=", "≤"), measured, str(row.runs), MET[language][row.met])
-        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
-    machines = {tuple(record["machine"][key] for key in ("cpu", "cores", "ram_gib")) for record in records(folder)}
+        lines.append(_line(row.case, row.figure, _wanted(row), measured, str(row.runs), MET[language][row.met]))
+    seen = [record["machine"] for record in records(folder)]
+    machines = {(machine["cpu"], machine["cores"], round(machine["ram_gib"])) for machine in seen}
     notes = [MACHINE[language].format(cpu=cpu, cores=cores, ram_gib=ram) for cpu, cores, ram in sorted(machines)]
     return "\n".join([*lines, "", *notes]) + "\n"
 
@@ -128,7 +161,7 @@ def speeds(language: str, folder: Path = RESULTS) -> str:
         cells = [row["name"] if row["program"] else f"{row['name']}: {row['title']}", number(row["mflop"])]
         cells += [number(row["us"][name]) if name in row["us"] else "" for name, _ in MICROSECONDS]
         cells += [_times(row["ratios, quartiles"].get(pair)) for pair in TIMES]
-        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+        lines.append(_line(*cells))
     note = SPEED_NOTE[language].format(
         version=record["versions"].get("onnxruntime", "?"), cpu=record["machine"]["cpu"], isa=record["figures"]["instruction set"]
     )
@@ -145,6 +178,7 @@ def _times(quartiles: list[float] | None) -> str:
 def written(text: str, language: str, folder: Path = RESULTS) -> str:
     """Give the text of a document with its tables written anew."""
     text = BLOCK.sub(lambda match: match[1] + table(language, folder) + match[2], text)
+    text = SUMMARY.sub(lambda match: match[1] + summary(language, folder) + match[2], text)
     return SPEEDS.sub(lambda match: match[1] + speeds(language, folder) + match[2], text)
 
 
@@ -154,7 +188,7 @@ def main() -> int:
     parser.add_argument("--check", action="store_true", help="change nothing; exit code 1 when a table is out of date")
     check = parser.parse_args().check
     stale = 0
-    for language, path in DOCUMENTS.items():
+    for path, language in DOCUMENTS.items():
         before = path.read_text(encoding="utf-8")
         after = written(before, language)
         if before != after:
