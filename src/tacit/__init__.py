@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from tacit.ground.budget import Budget
     from tacit.ground.errors import TacitError
     from tacit.ground.progress import Reporter
-    from tacit.history.changes import label_changes
+    from tacit.history.finding_changes import label_changes
     from tacit.history.media_sync import pull_media, push_media
     from tacit.history.media_verify import verify_media
     from tacit.history.merging import merge_labels
@@ -97,7 +97,7 @@ _NAMES = {
     "set_labels": "tacit.directory.labelling:set_labels",
     "import_labels": "tacit.directory.labelling:import_labels",
     "export_labels": "tacit.directory.labelling:export_labels",
-    "label_changes": "tacit.history.changes:label_changes",
+    "label_changes": "tacit.history.finding_changes:label_changes",
     "merge_labels": "tacit.history.merging:merge_labels",
     "push_media": "tacit.history.media_sync:push_media",
     "pull_media": "tacit.history.media_sync:pull_media",

@@ -26,7 +26,7 @@ def cache(tmp_path, monkeypatch):
 @pytest.mark.parametrize("int8", [[], ["--int8", "--allow-drop", "20"]])
 def test_every_target_is_held_to_the_interpreter(made, tmp_path, target, int8):
     out = tmp_path / "out"
-    done = tacit("build", "shapes.tacit", "--target", target, *int8, "--program", "program", "-o", out, "--json", cwd=made)
+    done = tacit("build", "shapes.tacit", "--target", target, *int8, "--in", "program", "-o", out, "--json", cwd=made)
     assert done.code == 0, done.err
     document = done.document
     assert document["met"] and document["parity"] == json.loads((out / "parity.json").read_text())
@@ -86,7 +86,7 @@ def test_floats_need_no_torch(made, tmp_path):
         (["--target", "numpy", "--triple", "cortex-m7", "-o", "out"], ("triple", "--target c")),
         (["--target", "c", "-o", "pictures"], ("got a folder of other things", "build.json")),
         (["--target", "c", "-o", "shapes.tacit"], ("got a file",)),
-        (["--target", "c", "-o", "out", "--program", "pictures"], ("tacit.toml",)),
+        (["--target", "c", "-o", "out", "--in", "pictures"], ("tacit.toml",)),
         (["--target", "c", "-o", "out", "--int8", "--allow-drop", "-1"], ("points",)),
         (["--target", "c"], ("--output",)),
         (["-o", "out"], ("--target",)),

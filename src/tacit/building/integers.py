@@ -71,14 +71,14 @@ def integers_of(binary: Binary, program: Program | None, *, allow_drop: float, r
         raise InputError(
             "expected a program directory to make int8 of a binary, got none",
             cause="the ranges of its numbers are measured on training examples, and what it loses on test examples",
-            fix="--program DIR",
+            fix="--in DIR",
         )
     if set(binary.graphs) != {MAIN}:
         raise InputError(f"expected one entry point to make int8 of, got {', '.join(binary.graphs)}", fix="build it without --int8")
     check_signature(binary, program)
     train, (split, test) = program.examples.split("train"), _measured_on(program)
     if not len(train):
-        raise InputError("expected training examples to calibrate int8 on, got none", fix="--program DIR of the examples it learned from")
+        raise InputError("expected training examples to calibrate int8 on, got none", fix="--in DIR of the examples it learned from")
     goals = program.goals or (Goal(program.signature.output.metric),)
     graph = binary.graphs[MAIN]
     reporter.phase("measuring float32")

@@ -54,7 +54,7 @@ def check_signature(binary: Binary, program: Program) -> None:
         raise InputError(
             f"expected a program of {binary.signature}, got {program.signature} - at `{program.directory or program.name}`",
             cause="the types in `tacit.toml` have changed since the binary was compiled, or it is another program",
-            fix="tacit compile, or --program DIR with the directory that it was compiled from",
+            fix="tacit compile, or --in DIR with the directory that it was compiled from",
         )
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tacit.examples.label_files import LABELS
-from tacit.history.changes import working_content
+from tacit.history.finding_changes import working_content
 from tacit.history.git import GitFailed, Repository, find_repository
 from tacit.history.lines import annotator_of, find_lines, is_labels, may_hold, source_of
 

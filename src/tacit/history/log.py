@@ -14,7 +14,7 @@ from tacit.ground.digests import ID_LENGTH
 from tacit.ground.errors import InputError
 from tacit.history.authorship import Written, find_places, iso_date, pull_requests, request_in
 from tacit.history.change import Change
-from tacit.history.changes import changes_between, changes_of
+from tacit.history.finding_changes import changes_between, changes_of
 from tacit.history.git import Blobs, Entry, Repository, find_repository
 from tacit.history.lines import find_lines, is_labels, may_hold, parse, source_of, split_lines
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from tacit.examples.label_files import EDITS, LABELS
 from tacit.examples.records import Record, label_key
-from tacit.history.changes import working_content
+from tacit.history.finding_changes import working_content
 from tacit.history.git import Repository
 from tacit.history.lines import annotator_of, find_lines, is_labels, may_hold, parse, source_of
 

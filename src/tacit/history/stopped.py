@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 from tacit.ground.errors import TacitError
 from tacit.ground.files import write_atomic
-from tacit.history.changes import working_content
+from tacit.history.finding_changes import working_content
 from tacit.history.git import Repository
 from tacit.history.lines import id_of, split_lines
 from tacit.history.merge_plan import LABEL_PATH, Merged, Plan, settle

@@ -10,7 +10,7 @@ import pytest
 
 from tacit.ground.errors import TacitError, UnknownName
 from tacit.history import working_tree
-from tacit.history.changes import label_changes
+from tacit.history.finding_changes import label_changes
 from tacit.history.merging import merge_labels
 from tests.unit.history.repositories import IDS, Made
 

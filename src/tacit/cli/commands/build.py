@@ -20,7 +20,7 @@ def command(
     output: Annotated[Path, typer.Option("--output", "-o", help="The folder to write: a new one, or a former build.", metavar="DIR")],
     int8: Annotated[bool, typer.Option("--int8", help="8-bit integers, the same bits on every machine.")] = False,
     program: Annotated[
-        Path | None, typer.Option(help="The program directory whose examples the build is held against.", metavar="DIR")
+        Path | None, typer.Option("--in", help="The program directory whose examples the build is held against.", metavar="DIR")
     ] = None,
     allow_drop: Annotated[float, typer.Option(help="Points that int8 may lose on the test examples.", metavar="POINTS")] = 0.3,
     triple: Annotated[

@@ -17,7 +17,7 @@ from tacit.directory.reading import is_program, read_program
 from tacit.examples.examples import SPLITS
 from tacit.ground.errors import ConfigError, InputError, TacitError
 from tacit.ground.progress import Reporter
-from tacit.history.changes import label_changes
+from tacit.history.finding_changes import label_changes
 from tacit.history.git import find_repository
 from tacit.instruments.behaviour.difference import BehaviourDiff, Cost, Moved, Source, confusions_of
 from tacit.instruments.behaviour.measuring import classes_of, kinds_of, mean_change, moved_in, named, significant_slices, split_of

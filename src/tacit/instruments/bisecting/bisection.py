@@ -6,7 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
-from tacit.history.changes import Change
+from tacit.history.finding_changes import Change
 from tacit.instruments.bisecting.commits import SHORT, Commit
 from tacit.instruments.labelling.wording import headline, label_words
 from tacit.instruments.layout import Grid, Part

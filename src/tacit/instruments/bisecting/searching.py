@@ -15,7 +15,7 @@ from tacit.binary.loading import load
 from tacit.directory.reading import read_program
 from tacit.ground.errors import ConfigError, InputError, TacitError
 from tacit.ground.progress import Reporter
-from tacit.history.changes import label_changes
+from tacit.history.finding_changes import label_changes
 from tacit.history.git import Repository, find_repository
 from tacit.instruments.bisecting.bisection import Bisection, Tried
 from tacit.instruments.bisecting.commits import Commit, check_order, commit_of, export, touching, with_request

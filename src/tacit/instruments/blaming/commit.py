@@ -18,7 +18,7 @@ from tacit.examples.records import Record
 from tacit.examples.store import read_store
 from tacit.ground.errors import InputError, TacitError
 from tacit.ground.progress import Reporter
-from tacit.history.changes import Change, label_changes
+from tacit.history.finding_changes import Change, label_changes
 from tacit.history.git import Repository, find_repository
 from tacit.instruments.blaming.answer import TOP, Opened, open_blame
 from tacit.instruments.labelling.wording import label_words, plural

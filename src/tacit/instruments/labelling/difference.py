@@ -11,7 +11,7 @@ from typing import Any
 from tacit.examples.label_files import LABELS
 from tacit.ground.errors import raise_all
 from tacit.history.change import Change
-from tacit.history.changes import changes_between, tree_of
+from tacit.history.finding_changes import changes_between, tree_of
 from tacit.history.git import find_repository
 from tacit.history.opinions import Opinions, disputes_at
 from tacit.instruments.labelling.wording import SHORT, headline, label_words, relabels, step_words

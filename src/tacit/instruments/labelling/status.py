@@ -11,7 +11,7 @@ from tacit.directory.reading import read_outline
 from tacit.examples.examples import SPLITS
 from tacit.examples.labels import natural
 from tacit.ground.errors import TacitError
-from tacit.history.changes import changes_between
+from tacit.history.finding_changes import changes_between
 from tacit.history.git import find_repository
 from tacit.history.stopped import stopped_merge
 from tacit.instruments.labelling.tally import Tally, count_labels

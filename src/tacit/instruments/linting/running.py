@@ -10,13 +10,13 @@ from pathlib import Path
 from tacit.ground.errors import ConfigError, MissingPackage, raise_all
 from tacit.ground.progress import Reporter
 from tacit.ground.tables import did_you_mean
-from tacit.history.changes import label_changes
+from tacit.history.finding_changes import label_changes
 from tacit.instruments.linting.baseline import Baseline, read_baseline
 from tacit.instruments.linting.check import Check
 from tacit.instruments.linting.checks import all_checks
 from tacit.instruments.linting.context import Context, Options
 from tacit.instruments.linting.finding import SEVERITIES, Code, Finding, Severity
-from tacit.instruments.linting.label_files import unsound
+from tacit.instruments.linting.unsound_files import unsound
 from tacit.instruments.linting.mending import mend
 from tacit.instruments.linting.report import Report
 
@@ -43,7 +43,7 @@ def lint(
     baseline: a file of findings that are known and not reported. fail_on: the severity from which a finding makes the report fail.
 
     Raises: ConfigError for settings and options that are not understood; InputError when there are no labels; what
-    `tacit.history.changes.label_changes` raises.
+    `tacit.history.finding_changes.label_changes` raises.
     """
     if fail_on not in SEVERITIES:
         raise ConfigError(f"expected a severity, got `{fail_on}`", fix=did_you_mean(fail_on, list(SEVERITIES)))

@@ -7,7 +7,7 @@ import pytest
 from tacit.examples.records import Record
 from tacit.examples.store import write_labels
 from tacit.ground.errors import InputError
-from tacit.history.changes import label_changes
+from tacit.history.finding_changes import label_changes
 from tests.unit.history.repositories import IDS, make
 
 
@@ -97,6 +97,6 @@ def test_reads_only_files_that_differ(plain, monkeypatch):
         read.append(path)
         return (repository.root / path).read_bytes()
 
-    monkeypatch.setattr("tacit.history.changes.working_content", working_content)
+    monkeypatch.setattr("tacit.history.finding_changes.working_content", working_content)
     assert [change.id for change in label_changes(plain.directory)] == [IDS[0]]
     assert read == ["labels/two/all.jsonl"]
