@@ -18,6 +18,8 @@ TYPES = Table(
         "series": "tacit.signature.series:Series",
         "text": "tacit.signature.text:Text",
         "row": "tacit.signature.row:Row",
+        "vector": "tacit.signature.vector:Vector",
+        "board": "tacit.signature.board:Board",
         "product": "tacit.signature.base:Product",
         "class": "tacit.signature.outputs:Class",
         "number": "tacit.signature.outputs:Number",

@@ -48,6 +48,8 @@ SKELETONS = Table(
         "textnet": "tacit.skeletons.textnet:TEXTNET",
         "audionet": "tacit.skeletons.audionet:AUDIONET",
         "product": "tacit.skeletons.product:PRODUCT",
+        "vectornet": "tacit.skeletons.vectornet:VECTORNET",
+        "boardnet": "tacit.skeletons.boardnet:BOARDNET",
     },
     group="tacit.skeletons",
 )
@@ -67,11 +69,33 @@ def skeleton_for(signature: Signature, chosen: Any) -> Skeleton:
         row = SKELETONS.get(chosen)
         return row if isinstance(row, Skeleton) else skeleton_for(signature, row)
     if isinstance(chosen, nn.Module):
-        return Skeleton(type(chosen).__name__, lambda _: adapted(signature, _afresh(chosen)))
+        return Skeleton(type(chosen).__name__, _Afresh(signature, chosen))
     names = [name for name in inspect.signature(chosen).parameters if name != "self"]
     if names[:1] == ["signature"]:
         return Skeleton(chosen.__name__, chosen)
-    return Skeleton(chosen.__name__, lambda _, **settings: adapted(signature, chosen(**settings)))
+    return Skeleton(chosen.__name__, _Adapted(signature, chosen))
+
+
+@dataclass(frozen=True, eq=False)
+class _Afresh:
+    """Build a copy of a module with weights drawn anew. A class and not a lambda, so that a skeleton pickles when its module does."""
+
+    own: Signature
+    module: nn.Module
+
+    def __call__(self, _: Signature) -> nn.Module:
+        return adapted(self.own, _afresh(self.module))
+
+
+@dataclass(frozen=True, eq=False)
+class _Adapted:
+    """Build what a person's function or class of settings alone makes; it pickles when that does."""
+
+    own: Signature
+    make: Callable[..., nn.Module]
+
+    def __call__(self, _: Signature, **settings: Any) -> nn.Module:
+        return adapted(self.own, self.make(**settings))
 
 
 def _afresh(module: nn.Module) -> nn.Module:

@@ -10,12 +10,14 @@ import pytest
 from tacit.ground.errors import ConfigError, InputError, UnknownName
 from tacit.signature.audio import Audio
 from tacit.signature.base import InputType, Joint, OutputType, Product, Signature
+from tacit.signature.board import Board
 from tacit.signature.image import Image
 from tacit.signature.outputs import Class, Labels, Number
 from tacit.signature.row import Row
 from tacit.signature.series import Series
 from tacit.signature.text import Text
 from tacit.signature.types import TYPES, describe, from_json, signature_from_json
+from tacit.signature.vector import Vector
 
 #: One of each row of the table, with a value or label that it takes.
 SAMPLES = {
@@ -24,6 +26,8 @@ SAMPLES = {
     "series": (Series(2, 3, fit="last"), [[1.0, 2.0], [3.0, 4.0]]),
     "text": (Text(5, 100, pieces=4), "hello there"),
     "row": (Row(numbers=("a",), categories=(("b", ("x", "y")),), fill=(0.5,)), {"a": 1, "b": "y"}),
+    "vector": (Vector(2, names=("place", "speed")), {"place": 1.0, "speed": 2.0}),
+    "board": (Board(2, 3, 3), np.zeros((2, 3, 3))),
     "product": (
         Product((Image(4, 4, 1), Text(5, 100), Image(2, 2, 1)), ("front", "note", "back")),
         (np.ones((4, 4)), "a", np.ones((2, 2))),
