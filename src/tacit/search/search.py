@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,24 +14,23 @@ import torch
 from torch import nn
 
 from tacit.ground.budget import Budget, Meter
-from tacit.ground.errors import BudgetError, ConfigError
+from tacit.ground.errors import BudgetError
 from tacit.ground.files import write_atomic
 from tacit.ground.progress import Reporter
-from tacit.search.devices import multiplies_bfloat16
-from tacit.search.halving import SHARE, Records, Trial, halve, sample
+from tacit.search.halving import SHARE, halve, sample
 from tacit.search.recipe import Recipe
 from tacit.search.running import SLACK, WARM_SLACK, Clock, Outcome, Runner, Stop
 from tacit.search.schedule import Plan, Progress
 from tacit.search.sizing import pace, size_for
 from tacit.search.training import Task, Training
+from tacit.search.trials import Ran, Records, Trial, Trials
 from tacit.search.warm import Start
+from tacit.search.workers import Here, Workers
 from tacit.skeletons.choices import Choice, candidates
-from tacit.skeletons.table import Skeleton, network_for
+from tacit.skeletons.table import Skeleton
 
 CHECKPOINT, DECISION, TRIALS = "state.safetensors", "decision.json", "trials.jsonl"
 
-#: A network whose largest weight has fewer elements than this is trained in float32: conversions would cost more than they save.
-WIDE = 16_384
 WEIGHTS_PER_EXAMPLE = 256
 
 
@@ -61,7 +61,7 @@ class Search:
     inputs: the training inputs as NumPy arrays, for fitting means and knots. plan: the steps to take, or None to plan by the
     meter's clock. final: what the winner is trained on, if it is not
     `task`. examine: lowers an untrained network and says what it costs; refuses what can't be lowered. start: where to go on from,
-    instead of random weights.
+    instead of random weights. workers: who runs the trials. device: where workers elsewhere train.
     """
 
     task: Task
@@ -78,47 +78,41 @@ class Search:
     examine: Callable[[nn.Module], Examined]
     final: Task | None = None
     start: Start | None = None
+    workers: Workers = field(default_factory=Here)
+    device: str = "auto"
     _reserved: float = field(default=0.0, init=False)
-    _best: tuple[dict[str, Any], Training, Outcome] | None = field(default=None, init=False)
+    _best: Ran | None = field(default=None, init=False)
     _records: Records = field(init=False)
+    _trials: Trials = field(init=False)
 
     def __post_init__(self) -> None:
         self._records = Records(None if self.folder is None else self.folder / TRIALS)
+        self._trials = Trials(
+            self.task, self.skeleton, self.recipe, self.seed, self.inputs, device=self.device, reporter=self.reporter, stop=self.stop
+        )
 
     def network(self, settings: Mapping[str, Any]) -> nn.Module:
-        """Build an untrained network; its weights depend on the seed and the settings alone."""
-        try:
-            return network_for(self.skeleton, self.task.signature, settings, inputs=self.inputs, seed=self.seed)
-        except (TypeError, ValueError, RuntimeError) as error:
-            raise ConfigError(
-                f"expected settings with which `{self.skeleton.name}` can be built for {self.task.signature}, got {dict(settings)}",
-                cause=f"{type(error).__name__}: {str(error).splitlines()[0]}",
-                fix="look at the values under [skeleton] in tacit.toml, or leave them out",
-            ) from error
+        """Build an untrained network; its weights depend on the seed and the settings alone. Raises: ConfigError."""
+        return self._trials.network(settings)
 
     def training(
         self, settings: Mapping[str, Any], progress: Progress, *, planned_epochs: float = 0.0, task: Task | None = None
     ) -> Training:
         """Make a fresh run."""
-        network = self.network(settings)
-        if self.start is not None:
-            network.load_state_dict(self.start.weights)
-        device = self.task.train.targets.device
-        wide = max((parameter.numel() for parameter in network.parameters()), default=0) >= WIDE
-        low = self.recipe.precision == "bfloat16" or (self.recipe.precision is None and wide and multiplies_bfloat16(device))
-        augment = planned_epochs >= self.recipe.augment_from if self.start is None else self.start.augmented
-        own = task or self.task
-        learns = own is (self.final or self.task)  # the edited rows are those of what the run learns from in the end
-        focus = torch.from_numpy(self.start.edited) if self.start is not None and learns else None
-        return Training(own, network, self.recipe, progress, seed=self.seed, augment=augment, low_precision=low, focus=focus)
+        if self.start is None:
+            return self._trials.training(settings, progress, augment=planned_epochs >= self.recipe.augment_from, task=task)
+        # The edited rows are those of what the run learns from in the end.
+        focus = torch.from_numpy(self.start.edited) if (task or self.task) is (self.final or self.task) else None
+        weights = dict(self.start.weights)
+        return self._trials.training(settings, progress, augment=self.start.augmented, task=task, weights=weights, focus=focus)
 
     def run(self, settings: Mapping[str, Any], *, resume: bool) -> Found:
         """Choose the size and what is open in `settings`, then train the winner."""
         decision = self._decided() if resume else None
         if decision is None:
             chosen, per_step = self._choose(settings)
-            if self.stop.asked and self._best is not None:
-                return self._interrupted(*self._best)
+            if self.stop.asked and self._best is not None and self._best.outcome is not None:
+                return self._interrupted(self._best, self._best.outcome)
             if self.stop.asked:
                 raise KeyboardInterrupt
             plan = self._plan(chosen, per_step)
@@ -139,17 +133,21 @@ class Search:
             runner.look()  # what it starts from can be what it ends with
         outcome = runner.finish()
         training.network.load_state_dict(outcome.weights)
-        return Found(training.network, dict(chosen), self.recipe, outcome, training, tuple(self._records.trials))
+        return Found(training.network, dict(chosen), self.recipe, outcome, training, self._records.in_order())
 
-    def _interrupted(self, settings: dict[str, Any], training: Training, outcome: Outcome) -> Found:
+    def _interrupted(self, best: Ran, outcome: Outcome) -> Found:
         """Give the best trial of a search that was stopped before it had chosen."""
+        training = self._trials.training(best.trial.settings, Progress.restore(best.progress))
         training.network.load_state_dict(outcome.weights)
+        training.dynamics.restore(best.dynamics)
         stopped = replace(outcome, interrupted=True)
-        return Found(training.network, settings, self.recipe, stopped, training, tuple(self._records.trials))
+        return Found(training.network, best.trial.settings, self.recipe, stopped, training, self._records.in_order())
 
-    def _finished(self, settings: dict[str, Any], training: Training, outcome: Outcome) -> None:
-        if training.progress.step and (self._best is None or outcome.score > self._best[2].score):
-            self._best = (settings, training, outcome)
+    def _ended(self, ran: Ran) -> None:
+        """Remember the best trial so far, a stopped one included, if it took a step."""
+        stepped = ran.outcome is not None and ran.progress["step"]
+        if ran.outcome is not None and stepped and (self._best is None or ran.outcome.score > _score(self._best)):
+            self._best = ran
 
     def _left(self) -> float:
         return self.meter.left() - self._reserved
@@ -178,14 +176,13 @@ class Search:
         seconds = None if self.plan is not None else SHARE * self._left()
         winner = halve(
             options,
-            self.training,
+            self._trials,
             seconds=seconds,
             steps=steps or 64,
-            meter=self.meter.elapsed,
+            workers=self.workers,
             records=self._records,
-            reporter=self.reporter,
             stop=self.stop,
-            finished=self._finished,
+            ended=self._ended,
         )
         if not self.stop.asked:
             self._reserved = self.examine(self.network(winner)).reserve
@@ -257,6 +254,10 @@ class Search:
         self.meter.charge(content["elapsed"])
         self._reserved = content["reserved"]
         return content["settings"], [(step, left) for step, left in content["plan"]]
+
+
+def _score(ran: Ran) -> float:
+    return -math.inf if ran.outcome is None else ran.outcome.score
 
 
 def _weights(network: nn.Module) -> int:

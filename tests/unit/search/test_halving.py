@@ -1,36 +1,35 @@
 import json
-import time
 
 import pytest
 
 from tacit.ground.progress import Reporter
-from tacit.search.halving import Records, Trial, halve, sample
+from tacit.search.halving import halve, sample
 from tacit.search.recipe import Recipe
 from tacit.search.running import Stop
-from tests.unit.search.small_task import training
+from tacit.search.trials import Records, Trial, Trials
+from tacit.search.workers import Here
+from tests.unit.search.small_task import task, training
+
+
+class RateTrials(Trials):
+    """Trials in which the open choice is the learning rate, so that only one candidate learns."""
+
+    def __init__(self, failing=(), epochs=40):
+        super().__init__(task(), None, Recipe(batch=16), 0, (), reporter=Reporter(), stop=Stop())
+        self.failing, self.epochs, self.made = failing, epochs, []
+
+    def training(self, settings, progress, **rest):
+        self.made.append(settings)
+        if settings in self.failing:
+            raise RuntimeError("out of memory")
+        recipe = Recipe(batch=16, learning_rate=settings["rate"], epochs=self.epochs)
+        return training([(0, progress.left)], recipe=recipe)
 
 
 def choose(options, records, failing=()):
-    made = []
-
-    def training_of(settings, progress):
-        made.append(settings)
-        if settings in failing:
-            raise RuntimeError("out of memory")
-        return training([(0, progress.left)], recipe=Recipe(batch=16, learning_rate=settings["rate"]))
-
-    winner = halve(
-        options,
-        training_of,
-        seconds=None,
-        steps=240,
-        meter=lambda: 0.0,
-        records=records,
-        reporter=Reporter(),
-        stop=Stop(),
-        finished=lambda *_: None,
-    )
-    return winner, made
+    trials = RateTrials(failing)
+    winner = halve(options, trials, seconds=None, steps=240, workers=Here(), records=records, stop=Stop())
+    return winner, trials.made
 
 
 OPTIONS = [{"rate": 1e-7}, {"rate": 0.05}, {"rate": 1e-6}, {"rate": 1e-8}]
@@ -78,16 +77,7 @@ def test_any_number_of_candidates_ends_with_one(count):
 
 
 def test_by_the_clock_every_trial_uses_its_share_of_the_time():
-    start, trials = time.monotonic(), Records(None)
-    halve(
-        [{"rate": 0.05}, {"rate": 0.01}],
-        lambda settings, progress: training([(0, progress.left)], recipe=Recipe(batch=16, learning_rate=settings["rate"], epochs=10_000)),
-        seconds=3.0,
-        steps=64,
-        meter=lambda: time.monotonic() - start,
-        records=trials,
-        reporter=Reporter(),
-        stop=Stop(),
-        finished=lambda *_: None,
-    )
-    assert [1.0 <= trial.seconds <= 2.5 for trial in trials.trials] == [True, True]
+    records = Records(None)
+    options, trials = [{"rate": 0.05}, {"rate": 0.01}], RateTrials(epochs=10_000)
+    halve(options, trials, seconds=3.0, steps=64, workers=Here(), records=records, stop=Stop())
+    assert [1.0 <= trial.seconds <= 2.5 for trial in records.trials] == [True, True]
