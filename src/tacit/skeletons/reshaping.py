@@ -55,7 +55,7 @@ def _recount(module: nn.Module) -> None:
         transposed = isinstance(module, nn.modules.conv._ConvTransposeNd)
         outer, inner = module.weight.shape[:2]
         if module.groups > 1 and module.groups == module.in_channels and inner == 1 and not transposed:
-            module.groups = outer  # depthwise: one filter per channel, however many channels there are
+            module.groups = outer // (module.out_channels // module.in_channels)  # depthwise: equally many filters for every channel
         counts = (inner * module.groups, outer) if not transposed else (outer, inner * module.groups)
         module.in_channels, module.out_channels = counts
     for kind, attribute, tensor, axis in _COUNTS:
