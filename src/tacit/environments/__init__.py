@@ -1,1 +1,1 @@
-"""Environments to act in and games to play: what a program can have instead of examples."""
+"""What a program acts in instead of learning from examples: environments, and games of two players."""
