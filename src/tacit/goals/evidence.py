@@ -10,7 +10,8 @@ import numpy as np
 
 from tacit.goals.goal import Goal
 from tacit.goals.metrics import Metric, confusion_counts, hits_and_misses, share
-from tacit.goals.table import METRICS
+from tacit.goals.own import asks_for
+from tacit.goals.table import METRICS, metric_of
 from tacit.ground.errors import ConfigError, InputError, TacitError, UnknownName, raise_all
 from tacit.signature.base import Joint, OutputType
 from tacit.signature.outputs import Class, Labels
@@ -62,11 +63,21 @@ def check_goals_fit(goals: Sequence[Goal], output: OutputType) -> None:
     problems = []
     for place, goal in enumerate(goals):
         try:
-            metric: Metric = METRICS.get(goal.metric)
-            metric.check(output, label=goal.label)
+            metric_of(goal).check(output)
+            if goal.score is not None:
+                _check_own(goal)
         except (ConfigError, UnknownName) as error:
             problems.append(f"goal {place + 1}: {error.message}{f'; {error.fix}' if error.fix else ''}")
     raise_all(problems, heading="expected goals that this program's output can meet", error=ConfigError)
+
+
+def _check_own(goal: Goal) -> None:
+    """Refuse a score of one's own that is not one. Raises: ConfigError."""
+    if goal.metric in METRICS.rows():
+        raise ConfigError(f"expected a name of its own for a score, got that of the metric `{goal.metric}`", fix="rename the function")
+    if goal.label is not None:
+        raise ConfigError(f"expected no class beside a score of your own, got `{goal.label}` - at `{goal.metric}`")
+    asks_for(goal)
 
 
 def check_goals(goals: Sequence[Goal], scores: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -78,7 +89,7 @@ def check_goals(goals: Sequence[Goal], scores: Mapping[str, Mapping[str, Any]]) 
     """
     verdicts = []
     for goal in goals:
-        metric: Metric = METRICS.get(goal.metric)
+        metric = metric_of(goal)
         value = _value(goal, scores.get(goal.split))
         met = goal.threshold is None or metric.met(value, goal.threshold)
         verdicts.append(
@@ -88,8 +99,10 @@ def check_goals(goals: Sequence[Goal], scores: Mapping[str, Mapping[str, Any]]) 
 
 
 def _value(goal: Goal, block: Mapping[str, Any] | None) -> float | None:
-    if block is None or not block["count"]:
+    if block is None or (goal.score is None and not block["count"]):
         return None
+    if goal.score is not None and goal.metric not in block:
+        return None  # a score of no examples, or of a binary that was measured elsewhere
     row: Mapping[str, Any] = block
     if goal.label is not None:
         row = block.get("per_class", {}).get(goal.label, {})

@@ -23,13 +23,13 @@ Measure = Callable[[np.ndarray, np.ndarray, OutputType, str | None], float]
 class Metric:
     """One metric. Call it with scores float32[example, width], targets [example, ...] and the output type.
 
-    kinds: the kinds of output that it is for. of_label: it is about one class, which must be named in the call or in `label`.
+    kinds: the kinds of output that it is for (None: any). of_label: it is about one class, which must be named in the call or in `label`.
     The value is NaN where the metric is not defined (no examples, one class only for `roc_auc`).
     """
 
     name: str
     measure: Measure
-    kinds: tuple[str, ...]
+    kinds: tuple[str, ...] | None
     higher_is_better: bool = True
     of_label: bool = False
     label: str | None = None
@@ -48,7 +48,7 @@ class Metric:
 
     def check(self, output: OutputType, *, label: str | None = None) -> None:
         """Refuse an output or a label that the metric is not for. Raises: ConfigError."""
-        if output.kind not in self.kinds:
+        if self.kinds is not None and output.kind not in self.kinds:
             raise ConfigError(f"expected an output of the type {' or '.join(self.kinds)}, got {output!r} - at the metric `{self.name}`")
         if self.name == "roc_auc" and output.width != 2:
             raise ConfigError(f"expected an output of two classes, got {output.width} - at the metric `roc_auc`")

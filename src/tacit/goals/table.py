@@ -6,6 +6,7 @@ import dataclasses
 
 from tacit.goals.goal import Goal
 from tacit.goals.metrics import Metric
+from tacit.goals.own import own_metric
 from tacit.ground.tables import Table
 
 METRICS = Table(
@@ -34,10 +35,12 @@ METRICS = Table(
 
 
 def metric_of(goal: Goal) -> Metric:
-    """Give the metric of a goal, about the goal's class where it names one. Raises: UnknownName.
+    """Give the metric of a goal, about the goal's class where it names one, or its own score. Raises: UnknownName.
 
     >>> metric_of(Goal("f1", 0.9, label="dog")).label
     'dog'
     """
+    if goal.score is not None:
+        return own_metric(goal)
     metric: Metric = METRICS.get(goal.metric)
     return dataclasses.replace(metric, label=goal.label)
