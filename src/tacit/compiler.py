@@ -26,6 +26,7 @@ from tacit.search.schedule import Plan
 from tacit.search.search import Examined, Search
 from tacit.search.training import Task
 from tacit.search.warm import start_of, suggestion, warm_recipe
+from tacit.search.workers import workers_on
 from tacit.shipping import examine, ship
 from tacit.skeletons.table import check_settings, skeleton_for
 
@@ -41,6 +42,7 @@ def compile(
     resume: bool = False,
     warm: str | PathLike[str] | None = None,
     plan: Plan | None = None,
+    on: str | None = None,
     run_directory: Path | None = None,
     reporter: Reporter | None = None,
     started: float | None = None,
@@ -50,7 +52,7 @@ def compile(
     seed: decides weights, order and augmentation. device: auto, cpu, cuda ... resume: go on with an unfinished run of the same
     program, budget and seed. warm: go on from the weights of an earlier run of the program directory, with a fraction of the steps:
     ``auto`` (the newest one), the binary that it made, or the digest of that. plan: steps to take, as a run by the clock records them
-    (else `budget.steps`, else the clock).
+    (else `budget.steps`, else the clock). on: where trials run: this process, or ``ray``, ``ray:4``, ``ray://HOST:6379``.
     run_directory: where checkpoints go (default: `.tacit/runs` in the program directory; none without one).
     started: `time.monotonic()` when the person's command began, for the budget.
     Raises: InputError for examples that can't be learned from, LoweringError, BudgetError, ConfigError.
@@ -80,12 +82,12 @@ def compile(
     minutes = DEFAULT_MINUTES if budget.minutes is None else budget.minutes
     meter = Meter(None if plan is not None else minutes * 60.0, start=started)
     configuration = configuration_of(program, seed, plan) | ({} if start is None else {"warm": start.digest})
-    folder = run_folder(program, run_directory, configuration, resume=resume, reporter=reporter)
     reporter.phase("preparing")
     task = Task(program.signature, columns(train, place), columns(validation, place), goals[0])
     final = Task(program.signature, columns(learnt, place), columns(validation.take(np.arange(0)), place), goals[0]) if refit else None
     evaluated = len(validation) + int((program.examples.splits == "test").sum())
-    with first_interrupt_asks() as stop:
+    with first_interrupt_asks() as stop, workers_on(on, stop=stop, reporter=reporter, alike=plan is not None) as workers:
+        folder = run_folder(program, run_directory, configuration, resume=resume, reporter=reporter)
         search = Search(
             task=task,
             skeleton=skeleton,
@@ -100,6 +102,8 @@ def compile(
             folder=folder,
             final=final,
             start=start,
+            workers=workers,
+            device=device,
             examine=lambda network: examine(network, program, train, evaluated),
         )
         found = search.run(program.settings if start is None else start.settings, resume=resume)

@@ -23,6 +23,7 @@ EXTRAS: Mapping[str, str] = {
     "ziglang": "native",
     "wasmtime": "wasm",
     "fsspec": "remote",
+    "ray": "ray",
     "gymnasium": "act",
 }
 

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from tacit.ground.errors import TacitError
+import torch
+
+from tacit.ground.errors import ConfigError, TacitError
+from tacit.ground.progress import Reporter
+from tacit.ground.tables import Table, did_you_mean
+from tacit.search.running import Stop
 
 #: What a piece of work may fail with without ending the whole: it is recorded, and the rest goes on.
 FAILURES = (RuntimeError, MemoryError, ArithmeticError, TypeError, ValueError, TacitError)
+
+#: Where work can run, by the word that ``--on`` begins with: (the rest, stop, reporter) -> a context that gives `Workers`.
+PLACES = Table("place to run on", {"ray": "tacit.search.cluster.joining:join"}, group="tacit.places")
 
 
 @dataclass(frozen=True)
@@ -31,14 +41,44 @@ class Workers(Protocol):
 
 
 class Here:
-    """This process, one piece after the other."""
+    """This process, one piece after the other. threads: of PyTorch for each piece (None: as they are)."""
 
     count = 1
+
+    def __init__(self, *, threads: int | None = None) -> None:
+        self.threads = threads
 
     def run(self, work: Callable[[Any], Any], items: Sequence[Any]) -> Iterator[tuple[int, Any]]:
         """Give (place, result or `Failure`), in order."""
         for place, item in enumerate(items):
+            before = torch.get_num_threads()
+            torch.set_num_threads(self.threads or before)
             try:
-                yield place, work(item)
-            except FAILURES as error:
-                yield place, Failure(f"{type(error).__name__}: {error}")
+                result = attempt(work, item)
+            finally:
+                torch.set_num_threads(before)
+            yield place, result
+
+
+def attempt(work: Callable[[Any], Any], item: Any) -> Any:
+    """Give what a piece of work gives, or the `Failure` that it ended with; an error that nobody foresaw goes through."""
+    try:
+        return work(item)
+    except FAILURES as error:
+        return Failure(f"{type(error).__name__}: {error}")
+
+
+def workers_on(on: str | None, *, stop: Stop, reporter: Reporter, alike: bool) -> AbstractContextManager[Workers]:
+    """Give the workers of ``--on``, which are sent away when the context ends; None is this process.
+
+    stop: when it is asked for, workers elsewhere end what they do. alike: give each piece one thread in this process, too, as workers
+    elsewhere have, for sums depend on the number of threads in their last digits, and what is chosen can depend on those.
+    Raises: ConfigError for a place that is not understood or does not answer; MissingPackage.
+    """
+    if on is None:
+        return nullcontext(Here(threads=1 if alike else None))
+    name = re.split("[:?]", on, maxsplit=1)[0]
+    if name not in PLACES.rows():
+        raise ConfigError(f"expected a place to run on, got `{on}` - at `--on`", fix=f"--on ray; {did_you_mean(name, list(PLACES))}")
+    context: AbstractContextManager[Workers] = PLACES.get(name)(on.removeprefix(name), stop=stop, reporter=reporter)
+    return context

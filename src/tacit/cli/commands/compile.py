@@ -42,6 +42,9 @@ def command(
         bool, typer.Option("--features", help="Also write what `tacit blame` needs to answer at once; takes some minutes for large sets.")
     ] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps.")] = "auto",
+    on: Annotated[
+        str | None, typer.Option(help="Run trials elsewhere: ray, ray:4 (workers), ray://HOST:6379 (a cluster).", metavar="PLACE")
+    ] = None,
     label: Annotated[str | None, typer.Option(help="For a table: the column that holds the labels.")] = None,
     group: Annotated[str | None, typer.Option(help="For a table: a column whose values never straddle a split.")] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Where to write the binary.", metavar="FILE")] = None,
@@ -61,7 +64,7 @@ def command(
         program = resolve("tacit.cli.programs:open_program")(source, label=label, group=group, overrides=overrides, reporter=reporter)
         path = writable(output or (program.directory or Path()) / f"{program.name}.tacit")
         binary = resolve("tacit.compiler:compile")(
-            program, seed=seed, device=device, resume=resume, warm=origin, plan=plan, reporter=reporter, started=started
+            program, seed=seed, device=device, resume=resume, warm=origin, plan=plan, on=on, reporter=reporter, started=started
         )
         binary.save(path)
         card = resolve("tacit.instruments.model_card:write_card")(binary, path)
