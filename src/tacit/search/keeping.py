@@ -26,6 +26,7 @@ def keep_trained(program: Program, binary: Binary, found: Found, learnt: Example
         return  # nothing that was trained was better: what is kept stays as it is
     values = {
         "ids": learnt.ids.tolist(),
+        "held": np.setdiff1d(program.examples.split("validation").ids, learnt.ids).tolist(),
         "skeleton": skeleton_name(program),
         "settings": found.settings,
         "recipe": asdict(found.recipe),

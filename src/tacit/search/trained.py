@@ -28,8 +28,9 @@ class Trained:
 
     digest: of the binary that came out of it. network: the state of the module, by name. examples: columns over the examples that were
     learnt from, tensor[example, ...] each, such as their averaged scores, and their ``targets``. values: JSON values; ``ids`` (of those
-    examples, in order), ``skeleton``, ``settings``, ``recipe``, ``seed``, ``labels`` (their digest), ``commit``, ``signature``,
-    ``augmented``, ``steps`` (of the run from scratch), ``also_seen`` (ids that only the runs before a warm start had learnt from).
+    examples, in order), ``held`` (ids of the validation examples that it was measured on), ``skeleton``, ``settings``, ``recipe``,
+    ``seed``, ``labels`` (their digest), ``commit``, ``signature``, ``augmented``, ``steps`` (of the run from scratch), ``also_seen``
+    (ids that only the runs before a warm start had learnt from).
     """
 
     digest: str

@@ -1,0 +1,300 @@
+"""Grow: a larger network that begins where a binary ended, trained on with the examples as they are now.
+
+It pays when a small network has learnt what it can and more examples have come. The larger one computes the same at first; if it isn't
+better in the end on the examples that measured before, the old weights stay.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import inspect
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from tacit.binary.binary import Binary
+from tacit.evidence import run_of, suspicious_labels
+from tacit.examples.examples import Examples
+from tacit.goals.evidence import check_goals_fit
+from tacit.goals.goal import Goal
+from tacit.goals.table import metric_of
+from tacit.ground.budget import Meter
+from tacit.ground.errors import BudgetError, ConfigError, TacitError, raise_all
+from tacit.ground.progress import Reporter
+from tacit.program import Program
+from tacit.resizing.deepening import deepened
+from tacit.resizing.widening import widened
+from tacit.search.columns import columns, seed_of
+from tacit.search.devices import device_for, multiplies_bfloat16
+from tacit.search.interrupts import first_interrupt_asks
+from tacit.search.learnable import check_examples
+from tacit.search.rebuilding import rebuilt
+from tacit.search.recipe import Recipe, recipe_for
+from tacit.search.running import WARM_SLACK, Clock, Outcome, Runner, Stop
+from tacit.search.schedule import Plan, Progress
+from tacit.search.search import Found
+from tacit.search.sizing import pace
+from tacit.search.trained import Trained, save_trained
+from tacit.search.training import Task, Training
+from tacit.search.trials import WIDE
+from tacit.search.warm import kept_run, skeleton_name
+from tacit.shipping import examine, ship
+from tacit.skeletons.table import network_for, skeleton_for
+
+#: The peak of the rate, as a part of that from scratch, and the part of the steps during which it rises. See `benchmarks/grow.py`.
+RATE, WARMUP = 0.5, 0.1
+#: The part of the passes from scratch that are taken without a budget.
+SHARE = 0.5
+DEPTH = "depth"
+_SHOWN = 5
+
+
+@dataclass(frozen=True, eq=False)
+class Grown:
+    """What came of growing.
+
+    binary: the better one. grew: whether that is the larger network. before, after: the goal's metric on the validation examples that
+    measured before. costs: MACs and bytes of both. added: examples to learn from that are new.
+    """
+
+    binary: Binary
+    grew: bool
+    metric: str
+    before: float
+    after: float
+    costs: tuple[Mapping[str, int], Mapping[str, int]]
+    added: int
+
+    @property
+    def met(self) -> bool:
+        """Tell whether the larger network is what was asked for: not worse than before."""
+        return self.grew
+
+    def to_json(self) -> dict[str, Any]:
+        """Give JSON values."""
+        return {
+            "met": self.met,
+            "digest": self.binary.digest,
+            "kept": "grown" if self.grew else "original",
+            "metric": self.metric,
+            "validation": {"before": self.before, "after": self.after},
+            "costs": {"before": dict(self.costs[0]), "after": dict(self.costs[1])},
+            "added": self.added,
+        }
+
+
+def grow(
+    binary: Binary,
+    program: Program,
+    *,
+    factor: float = 2.0,
+    deeper: int = 0,
+    seed: int = 0,
+    device: str = "auto",
+    plan: Plan | None = None,
+    reporter: Reporter | None = None,
+) -> Grown:
+    """Give a binary with `factor` times the channels and `deeper` more blocks per stage, trained on with the program's examples.
+
+    binary: one whose run is kept in the program directory. plan: the steps to take (default: `budget.steps`, else `budget.minutes`,
+    else half of the passes that the run from scratch took). Nothing is written but the run, which is kept beside the others.
+    Raises: ConfigError naming every reason why it can't be grown; BudgetError when the larger one is over the program's limits;
+    LoweringError; InputError.
+    """
+    reporter, meter = reporter or Reporter(), Meter(None if program.budget.minutes is None else program.budget.minutes * 60.0)
+    check_examples(program)
+    goal = (program.goals or (Goal(program.signature.output.metric),))[0]
+    check_goals_fit((goal,), program.signature.output)
+    trained = kept_run(program.directory, binary.digest)
+    _check(trained, program, factor=factor, deeper=deeper)
+    train, validation, place = program.examples.split("train"), program.examples.split("validation"), device_for(device)
+    old = rebuilt(trained, program)
+    reporter.phase("growing")
+    larger, settings = enlarged(old, program, trained.values["settings"], factor=factor, deeper=deeper, seed=seed)
+    evaluated = len(validation) + int((program.examples.splits == "test").sum())
+    examined = examine(_stirred(larger), program, train, evaluated)
+    _check_limits(examined.costs, program)
+    recipe = growing_recipe(recipe_for(program.signature, program.recipe, examples=len(train)))
+    task = Task(program.signature, columns(train, place), columns(validation, place), goal)
+    if plan is None:
+        plan = _default_plan(program, trained, train, recipe)
+    known = _measured_before(trained, validation)
+    drawn, augment = seed_of(seed, "grow") % 2**31, bool(trained.values["augmented"])
+    before = _score(_run(task, old, recipe, Progress([]), seed=drawn, augment=False), known)
+    clock = None
+    if plan is None:
+        clock = Clock(lambda: meter.left() - examined.reserve, recipe.epochs * max(1, len(train) // recipe.batch))
+        per_step = pace(_run(task, copy.deepcopy(larger), recipe, Progress([(0, 1000)]), seed=drawn, augment=augment))
+        plan = [(0, max(1, min(int(clock.left() / per_step), clock.most_steps)))]
+    run = _run(task, larger, recipe, Progress(plan), seed=drawn, augment=augment)
+    with first_interrupt_asks() as stop:
+        reporter.phase("training")
+        outcome = trained_on(run, reporter=reporter, stop=stop, clock=clock)
+    after = _score(run, known)
+    sign = 1.0 if metric_of(goal).higher_is_better else -1.0
+    grew = sign * after >= sign * before and run.progress.step > 0
+    costs = (dict(binary.evidence.get("costs") or {}), dict(examined.costs))
+    added = len(set(train.ids.tolist()) - set(trained.values["ids"]))
+    if not grew:
+        reporter.note(f"not better than before ({goal.metric} {after:.4f}, before {before:.4f}): the old weights stay")
+        return Grown(binary, False, goal.metric, before, after, costs, added)
+    reporter.phase("lowering and measuring")
+    story = {"from": binary.digest, "factor": factor, "deeper": deeper, "metric": goal.metric, "added": added}
+    story["validation"] = {"before": before, "after": after}
+    found = Found(run.network, settings, recipe, outcome, run, ())
+    seconds = None if clock is None else meter.elapsed()
+
+    def last() -> dict[str, Any]:
+        told = run_of(program, found, seed=seed, device=place, seconds=seconds, start=None)
+        return {"suspicious": suspicious_labels(found, train), "run": told | {"repeat": None}, "grown": story}
+
+    made = ship(run.network, program, learnt=train, last=last)
+    _keep(program, made, found, train, trained)
+    return Grown(made, True, goal.metric, before, after, (costs[0], made.evidence["costs"]), added)
+
+
+def enlarged(
+    network: nn.Module, program: Program, settings: Mapping[str, Any], *, factor: float, deeper: int, seed: int
+) -> tuple[nn.Module, dict[str, Any]]:
+    """Give a larger network that computes the same, and the settings of its skeleton. Raises: ConfigError, LoweringError."""
+    specs, made, now = program.signature.input.arrays, network, dict(settings)
+    if factor > 1:
+        made = widened(made, specs, factor, seed=seed)
+    if deeper:
+        skeleton = skeleton_for(program.signature, program.skeleton)
+        few = tuple(np.asarray(array[:2]) for array in program.examples.inputs)
+        now[DEPTH] = int(now.get(DEPTH, _depth_of(skeleton.build) or 0)) + deeper
+        template = network_for(skeleton, program.signature, now, inputs=few, seed=seed_of(seed, "deepening") % 2**31)
+        made = deepened(made, template, specs)
+    return made, now
+
+
+def growing_recipe(recipe: Recipe) -> Recipe:
+    """Give the recipe for what has grown: a rate below that of random weights, for most of the weights are good already."""
+    return dataclasses.replace(recipe, learning_rate=recipe.learning_rate * RATE, warmup=WARMUP)
+
+
+def trained_on(run: Training, *, reporter: Reporter, stop: Stop, clock: Clock | None = None) -> Outcome:
+    """Train to the end of the plan; the weights are then those that validation chose, the first ones among them."""
+    runner = Runner(run, reporter=reporter, stop=stop, clock=clock, slack=WARM_SLACK)
+    if len(run.task.validation):
+        runner.look()
+    outcome = runner.finish()
+    run.network.load_state_dict(outcome.weights)
+    return outcome
+
+
+def _check(trained: Trained, program: Program, *, factor: float, deeper: int) -> None:
+    """Refuse what can't be grown. Raises: ConfigError naming every reason."""
+    values, examples = trained.values, program.examples
+    problems = []
+    if not 1.0 <= factor <= 16.0:
+        problems.append(f"`grow` is {factor:g}, expected 1 (no wider) to 16 times the channels")
+    if not 0 <= deeper <= 8:
+        problems.append(f"`deeper` is {deeper}, expected 0 to 8 more blocks per stage")
+    if factor == 1.0 and deeper == 0:
+        problems.append("`grow` is 1 and `deeper` is 0: nothing would grow")
+    if not (examples.splits == "validation").any():
+        problems.append("there are no validation examples, so nothing could tell whether it became better")
+    if values["signature"] != program.signature.to_json():
+        problems.append(f"the binary was compiled for other types than {program.signature}: compile again first")
+    if values["skeleton"] != skeleton_name(program):
+        problems.append(f"its skeleton is `{values['skeleton']}`, now it is `{skeleton_name(program)}`: compile again first")
+    elif deeper:
+        skeleton = skeleton_for(program.signature, program.skeleton)
+        if _depth_of(skeleton.build) is None and DEPTH not in values["settings"]:
+            problems.append(f"the skeleton `{skeleton.name}` has no `depth`: grow without `deeper`")
+    seen = {*values["ids"], *values.get("also_seen", ())}
+    learning = set(examples.ids[examples.splits == "train"].tolist())
+    leaked = [one for one in examples.ids.tolist() if one in seen and one not in learning]
+    if leaked:
+        shown = ", ".join(leaked[:_SHOWN]) + (" ..." if len(leaked) > _SHOWN else "")
+        problems.append(f"{len(leaked)} examples that measure now were learnt from by the binary ({shown}): scores would not be honest")
+    raise_all(problems, heading="expected a binary and a program that can grow", error=ConfigError)
+
+
+def _check_limits(costs: Mapping[str, int], program: Program) -> None:
+    """Refuse a larger network that is over the limits of the program's budget. Raises: BudgetError."""
+    budget = program.budget
+    limits = {"macs": budget.macs, "weight_bytes": budget.weight_bytes, "arena_bytes": budget.arena_bytes}
+    over = [f"{costs[name]:,} {name}, at most {limit:,}" for name, limit in limits.items() if limit is not None and costs[name] > limit]
+    raise_all(
+        over, heading="the larger network is over the budget", fix="a smaller `--grow`, or a higher limit under [budget]", error=BudgetError
+    )
+
+
+def _stirred(network: nn.Module) -> nn.Module:
+    """Give a copy whose weights all differ, as training will make them: copies and zeros would be folded away and cost nothing."""
+    made, generator = copy.deepcopy(network), torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for parameter in made.parameters():
+            parameter.add_(0.01 * torch.randn(parameter.shape, generator=generator))
+    return made
+
+
+def _depth_of(build: Any) -> int | None:
+    """Give the depth that a skeleton has when none is set, None when it has no such setting."""
+    parameter = inspect.signature(build).parameters.get(DEPTH)
+    return int(parameter.default) if parameter is not None and isinstance(parameter.default, int) else None
+
+
+def _run(task: Task, network: nn.Module, recipe: Recipe, progress: Progress, *, seed: int, augment: bool) -> Training:
+    wide = max(parameter.numel() for parameter in network.parameters()) >= WIDE
+    low = recipe.precision == "bfloat16" or (recipe.precision is None and wide and multiplies_bfloat16(task.train.targets.device))
+    return Training(task, network, recipe, progress, seed=seed, augment=augment, low_precision=low)
+
+
+def _default_plan(program: Program, trained: Trained, train: Examples, recipe: Recipe) -> Plan | None:
+    """Give the steps of the budget, None for a run by the clock; without a budget, `SHARE` of the passes from scratch."""
+    if program.budget.steps is not None:
+        return [(0, program.budget.steps)]
+    if program.budget.minutes is not None:
+        return None
+    earlier = int(trained.values["recipe"]["batch"]) * int(trained.values["steps"]) / max(1, len(trained.values["ids"]))
+    return [(0, max(1, round(SHARE * earlier * len(train) / recipe.batch)))]
+
+
+def _measured_before(trained: Trained, validation: Examples) -> np.ndarray:
+    """Give int64[row] of the validation examples that measured when the binary was made; all where that was not kept."""
+    before = trained.values.get("held")
+    rows = (
+        np.arange(len(validation)) if before is None else np.flatnonzero(np.isin(validation.ids, np.asarray(before, validation.ids.dtype)))
+    )
+    return rows if len(rows) else np.arange(len(validation))
+
+
+def _score(run: Training, rows: np.ndarray) -> float:
+    """Give the goal's metric on some validation examples."""
+    validation, goal, output = run.task.validation, run.task.goal, run.task.signature.output
+    targets = validation.targets.cpu().numpy()[rows]
+    return float(metric_of(goal)(run.predict(rows=torch.from_numpy(rows)), targets, output, label=goal.label))
+
+
+def _keep(program: Program, binary: Binary, found: Found, learnt: Examples, trained: Trained) -> None:
+    """Keep the grown network in the form in which it is trained. A full disk must not cost the binary, so it is no error."""
+    if program.directory is None:
+        return
+    mine = set(learnt.ids.tolist())
+    values = {
+        **trained.values,
+        "ids": learnt.ids.tolist(),
+        "held": program.examples.split("validation").ids.tolist(),
+        "settings": found.settings,
+        "recipe": asdict(found.recipe),
+        "seed": binary.evidence["run"]["seed"],
+        "labels": program.examples.labels_digest,
+        "commit": binary.evidence["labels"]["commit"],
+        "augmented": bool(found.training.augmented),
+        "steps": max(int(trained.values["steps"]), found.training.progress.step),
+        "also_seen": sorted({*trained.values["ids"], *trained.values.get("also_seen", ())} - mine),
+        "grown_from": trained.digest,
+    }
+    columns_kept = {**found.training.dynamics.averages(), "targets": torch.from_numpy(np.array(learnt.targets))}
+    with suppress(TacitError):
+        save_trained(program.directory, Trained(binary.digest, found.training.weights(), columns_kept, values))
