@@ -6,7 +6,7 @@ import copy
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from typing import Any
 
@@ -14,19 +14,20 @@ import numpy as np
 import torch
 from torch import nn
 
-from tacit.binary.binary import Binary
+from tacit.binary.binary import MAIN, Binary
 from tacit.binary.probes import record_probes
 from tacit.evidence import costs_of, goals_of, labels_of, scores_of, versions
 from tacit.examples.examples import Examples
-from tacit.ground.errors import InputError
+from tacit.ground.errors import ConfigError, InputError
 from tacit.ir.graph import Graph
 from tacit.ir.interpreter import evaluate
+from tacit.ir.linking import sharing_names
 from tacit.ir.verifier import verify
 from tacit.lowering.lower import Lowered, lower_module
 from tacit.passes.pipeline import optimise
 from tacit.program import Program
 from tacit.search.search import Examined
-from tacit.signature.base import ArraySpec
+from tacit.signature.base import ArraySpec, Signature
 
 #: The scores of the lowered program may differ from PyTorch's by so much, relative to the greatest score.
 TOLERANCE = 1e-4
@@ -65,6 +66,37 @@ def lower_network(network: nn.Module, program: Program) -> Lowered:
     return Lowered(graph, lowered.approximations, lowered.max_relative_error)
 
 
+@dataclass(frozen=True, eq=False)
+class Entries:
+    """Graphs that stand beside ``main``, and the signatures of those that a person calls."""
+
+    graphs: Mapping[str, Graph] = field(default_factory=dict)
+    signatures: Mapping[str, Signature] = field(default_factory=dict)
+
+
+def entries_of(network: nn.Module, main: Graph, program: Program) -> tuple[Graph, Entries]:
+    """Lower the entry points that a network declares; give ``main`` and them with one name for each weight that they share.
+
+    A network that has some gives ``entry_points()``: name -> (module, its inputs as ArraySpecs), or (module, inputs, signature) where a
+    person can call it. The modules are parts of the network: what they compute with is what ``main`` computes with.
+    Raises: LoweringError; ConfigError for a name that is taken or can't be one.
+    """
+    declared = getattr(network, "entry_points", None)
+    if declared is None:
+        return main, Entries()
+    graphs, signatures = {MAIN: main}, {}
+    for name, (module, specs, *signature) in declared().items():
+        if name == MAIN or not name.isidentifier():
+            raise ConfigError(f"expected an entry point called by a word other than `{MAIN}`, got `{name}`", fix="rename it: `encode`")
+        lowered = lower_module(copy.deepcopy(module).cpu().eval(), specs, approximate=program.recipe.get("approximate"))
+        graphs[name] = optimise(lowered.graph)
+        verify(graphs[name])
+        if signature:
+            signatures[name] = signature[0]
+    shared = sharing_names(graphs, MAIN)
+    return shared.pop(MAIN), Entries(shared, signatures)
+
+
 def ship(
     network: nn.Module,
     program: Program,
@@ -72,13 +104,19 @@ def ship(
     learnt: Examples,
     measured: Sequence[str] = ("validation", "test"),
     last: Callable[[], Mapping[str, Any]] = dict,
+    lowered: Lowered | None = None,
+    entries: Entries | None = None,
 ) -> Binary:
     """Lower a network, hold it against PyTorch, and measure it: the scores are those of the shipped binary.
 
     learnt: the examples that its weights have seen. measured: the splits to score. last: gives what else stands in the evidence; asked
-    when all else is done, so that it can tell the time. Raises: LoweringError; InputError when the lowered program differs.
+    when all else is done, so that it can tell the time. lowered, entries: where the caller has lowered it already; else the entry points
+    that the network declares are shipped with it. Raises: LoweringError; InputError when the lowered program differs.
     """
-    lowered = lower_network(network, program)
+    lowered = lower_network(network, program) if lowered is None else lowered
+    if entries is None:
+        main, entries = entries_of(network, lowered.graph, program)
+        lowered = replace(lowered, graph=main)
     verify(lowered.graph)
     validation = program.examples.split("validation")
     probe = validation if len(validation) else learnt
@@ -106,9 +144,10 @@ def ship(
         "versions": versions(),
     }
     evidence |= last()
-    bare = Binary({"main": lowered.graph}, program.signature)
+    bare = Binary({MAIN: lowered.graph}, program.signature)
     evidence["probes"] = record_probes(bare, [array[:4] for array in probe.inputs])
-    return Binary({"main": lowered.graph}, program.signature, evidence=json.loads(json.dumps(evidence)))
+    graphs = {MAIN: lowered.graph, **entries.graphs}
+    return Binary(graphs, program.signature, evidence=json.loads(json.dumps(evidence)), signatures=entries.signatures)
 
 
 def _difference(network: nn.Module, graph: Graph, examples: Examples, *, count: int = 64) -> float:

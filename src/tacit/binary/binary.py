@@ -35,20 +35,26 @@ class Binary:
     """A compiled program. ``binary(value)`` gives the answer in a person's terms, ``binary.scores(value)`` the numbers.
 
     graphs: name of an entry point -> its graph; ``main`` reads the signature's input and gives its scores, others are for
-    drivers. Entry points may share weights. driver: a name in `tacit.binary.DRIVERS`. evidence: JSON values; what was
-    measured when it was compiled (see `tacit.instruments.card`). Two binaries are equal when they compute the same thing
-    in the same way, whatever their evidence says.
+    drivers, or for a person where `signatures` says what they take and give. Entry points may share weights. driver: a name in
+    `tacit.binary.DRIVERS`. evidence: JSON values; what was measured when it was compiled (see `tacit.instruments.card`). Two
+    binaries are equal when they compute the same thing in the same way, whatever their evidence says.
     """
 
     graphs: Mapping[str, Graph]
     signature: Signature
     driver: str = "decode"
     evidence: Mapping[str, Any] = field(default_factory=dict)
+    signatures: Mapping[str, Signature] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if MAIN not in self.graphs:
             raise GraphError(f"expected an entry point `{MAIN}`, got {sorted(self.graphs)}")
         raise_all(_mismatches(self.graphs[MAIN], self.signature), heading=f"the graph does not fit {self.signature}", error=GraphError)
+        for entry, signature in self.signatures.items():
+            if entry not in self.graphs or entry == MAIN:
+                raise GraphError(f"expected signatures of other entry points than `{MAIN}`, got one of `{entry}`")
+            heading = f"the graph of the entry point `{entry}` does not fit {signature}"
+            raise_all(_mismatches(self.graphs[entry], signature), heading=heading, error=GraphError)
 
     def __call__(self, value: Any) -> Any:
         """Give the answer for what a person has: a path, bytes, an image, an array, a string, a dict.
@@ -85,6 +91,13 @@ class Binary:
             self._entries[name] = EntryPoint(name, self.graphs[name])
         return self._entries[name]
 
+    def alone(self, name: str) -> Binary:
+        """Give a binary whose ``main`` is an entry point that has a signature. Raises: UnknownName."""
+        if name not in self.signatures:
+            known = [MAIN, *self.signatures]
+            raise UnknownName(f"expected an entry point with a signature, got `{name}`", fix=did_you_mean(name, known))
+        return Binary({MAIN: self.graphs[name]}, self.signatures[name], evidence={"name": name})
+
     def serve(self, entry: EntryPoint) -> None:
         """Run an entry point by `entry` from now on: native code in place of the interpreter. What is computed stays the same."""
         self._entries[entry.name] = entry
@@ -118,6 +131,8 @@ class Binary:
                 entries[entry][name] = key
         metadata = {f"instructions.{entry}": print_graph(graph) for entry, graph in self.graphs.items()}
         metadata |= {"entries": canonical_json(entries), "signature": canonical_json(self.signature.to_json()), "driver": self.driver}
+        if self.signatures:  # only then: the identity of a binary with one entry point stays what it was
+            metadata["signatures"] = canonical_json({name: signature.to_json() for name, signature in self.signatures.items()})
         return tensors, metadata
 
     def to_bytes(self) -> bytes:

@@ -61,7 +61,8 @@ def from_bytes(data: bytes, *, where: str = "memory") -> Binary:
         evidence = json.loads(metadata["evidence"])
         if not isinstance(evidence, dict):
             raise TypeError(f"expected evidence as an object, got {type(evidence).__name__}")
-        binary = Binary(graphs, signature, metadata["driver"], evidence)
+        signatures = {name: signature_from_json(value) for name, value in json.loads(metadata.get("signatures", "{}")).items()}
+        binary = Binary(graphs, signature, metadata["driver"], evidence, signatures)
         stated, digest = metadata["digest"], binary.digest
     except TacitError as error:
         raise FormatError(f"expected a valid program - at `{where}`", cause=_shortened(str(error)), fix=REBUILD) from error

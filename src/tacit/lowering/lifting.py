@@ -8,7 +8,7 @@ as they are now: its instructions, and so its costs, are the same.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,7 +17,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tacit.ir.graph import Buffer, Graph, Matmul
-from tacit.ir.operations import operands_of
 from tacit.lowering.walks import Along, Walk, Walks, along, refine, walks_of
 
 #: What is known of a buffer while a module runs: float32[batch, *shape], or the integers of an input.
@@ -51,6 +50,14 @@ class Lifted(nn.Module):
         """Give a weight of the graph as it is now, float32[*shape]."""
         tensor: Tensor = getattr(self, _key(name))
         return tensor * self._factors[name] if name in self._factors else tensor
+
+    def sharing(self, other: Lifted) -> Lifted:
+        """Take the weights of another module for those of the same names, so that both are trained as one; give this module."""
+        for name, factor in other._factors.items():
+            if name in self._factors:
+                self._factors[name] = factor
+                self.register_parameter(_key(name), getattr(other, _key(name)))
+        return self
 
     def forward(self, *arrays: Tensor) -> Tensor | tuple[Tensor, ...]:
         """Run the graph on a batch."""
@@ -405,8 +412,3 @@ class _Convolution:
         rows = [letter for letter, _ in self.rows]
         return Value(made.reshape(batch, *columns, *(extents[letter] for letter in rows)), [*self.columns, *rows])
 
-
-def index_of(graph: Graph, name: str) -> Mapping[str, int]:
-    """Give the number of rows that each view of a graph picks by an integer input, by the buffer that it reads."""
-    views = [view for instruction in graph.instructions for _, view in operands_of(instruction)]
-    return {view.buffer: view.index.limit for view in views if view.index is not None and view.index.buffer == name}

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tacit.signature.signature import Signature
@@ -15,7 +18,7 @@ class RowNet(nn.Module):
     """Numbers (standardised and piecewise-linear) and embedded categories into a residual MLP.
 
     Inputs, by their dtype: float32[batch, number] values, float32[batch, number] presence (1 or 0) when there are numbers;
-    int32[batch, category] when there are categories.
+    int32[batch, category] when there are categories, or float32[batch, category, value] shares of their values.
     """
 
     def __init__(self, signature: Signature, *, width: int, depth: int, bins: int, dropout: float) -> None:
@@ -62,12 +65,18 @@ class RowNet(nn.Module):
             pieces = self.pieces(values) * present.unsqueeze(2)
             parts += [known, present, pieces.flatten(1)]
         if self.categories:
-            parts += [embedding(arrays[-1][:, place]) for place, embedding in enumerate(self.embeddings)]
+            parts += [_rows_of(embedding.weight, arrays[-1][:, place]) for place, embedding in enumerate(self.embeddings)]
         x = self.first(torch.cat(parts, 1) if len(parts) > 1 else parts[0])
         for block in self.blocks:
             x = x + block(x)
         scores: Tensor = self.head(self.dropout(x))
         return scores
+
+
+def _rows_of(table: Any, chosen: Tensor) -> Tensor:
+    """Pick rows float32[batch, column] of a table by int32[batch], or mix them by their shares float32[batch, row]."""
+    picked: Tensor = chosen @ table if chosen.is_floating_point() else F.embedding(chosen, table)
+    return picked
 
 
 def build(signature: Signature, *, width: int = 128, depth: int = 2, bins: int = 32, dropout: float = 0.2) -> nn.Module:
