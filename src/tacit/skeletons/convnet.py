@@ -1,46 +1,72 @@
 """Residual ConvNets in one and two dimensions.
 
 The early layers are the dear ones, so the stem halves the picture at once; widths double at each later halving up to
-four times the first, and are multiples of 16 where the machine's kernels want that.
+four times the first, and are multiples of 16 where the machine's kernels want that. All of that can be chosen otherwise.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 from torch import Tensor, nn
 
 from tacit.signature.signature import Signature
-from tacit.skeletons.layers import ConvNormRelu, Residual, Standardise, stages
+from tacit.skeletons.blocks import APART, BLOCKS, GROUP, halving
+from tacit.skeletons.layers import ConvNormRelu, Standardise, stages
+
+#: Name -> by how much the stem shrinks the plane.
+STEMS = {"full": 1, "half": 2, "quarter": 4}
+
+
+@dataclass(frozen=True)
+class Shape:
+    """The open choices of a ConvNet; see `build_2d`. None: as it follows from the rest."""
+
+    width: int
+    depth: int
+    kernel: int
+    dropout: float
+    block: str = "residual"
+    growth: float = 2.0
+    stem: str | None = None
+    depth_1: int | None = None
+    depth_2: int | None = None
+    depth_3: int | None = None
+    halvings: int | None = None
+
+    def depth_at(self, stage: int) -> int:
+        """Give the number of blocks after so many halvings."""
+        own = (None, self.depth_1, self.depth_2, self.depth_3)
+        found = own[stage] if stage < len(own) else None
+        return self.depth if found is None else found
 
 
 class ConvNet(nn.Module):
-    """Standardise, stem, stages of residual blocks, mean over space, linear.
+    """Standardise, stem, stages of blocks, mean over space, linear.
 
     spatial: 1 or 2. The input is float32[batch, row, column, channel] (2) or float32[batch, channel, time] (1).
     """
 
-    def __init__(
-        self, *, spatial: int, channels: int, sizes: tuple[int, ...], scores: int, width: int, depth: int, kernel: int, dropout: float
-    ) -> None:
+    def __init__(self, shape: Shape, *, spatial: int, channels: int, sizes: tuple[int, ...], scores: int) -> None:
         super().__init__()
         self.spatial = spatial
         self.standardise = Standardise(channels, axes=spatial + 2, channel_axis=spatial + 1 if spatial == 2 else 1)
-        halve_at_once = min(sizes) >= 20
-        left = tuple((size + 1) // 2 for size in sizes) if halve_at_once else sizes
-        layers: list[nn.Module] = []
-        stem_kernel, stem_stride, stem_padding = (kernel + 1, 2, kernel // 2) if halve_at_once else (kernel, 1, kernel // 2)
-        layers.append(ConvNormRelu(channels, width, spatial=spatial, kernel=stem_kernel, stride=stem_stride, padding=stem_padding))
-        layers += [Residual(width, spatial=spatial, kernel=kernel) for _ in range(depth)]
-        wide = width
-        for stage in range(stages(left, smallest=4, most=4)):
-            wider = min(2 * wide, 4 * width) if stage < 2 else wide
-            layers.append(ConvNormRelu(wide, wider, spatial=spatial, kernel=kernel, stride=2))
+        width, kernel = shape.width, shape.kernel
+        stem, left = _stem(shape, channels, sizes, spatial)
+        make = partial(BLOCKS.get(shape.block), spatial=spatial, kernel=kernel)
+        layers: list[nn.Module] = [stem]
+        layers += [make(width) for _ in range(shape.depth)]
+        wide, count = width, stages(left, smallest=4, most=4)
+        for stage in range(count if shape.halvings is None else min(count, shape.halvings)):
+            wider = _grown(wide, shape) if stage < 2 else wide
+            layers.append(halving(wide, wider, spatial=spatial, kernel=kernel, apart=shape.block in APART))
             wide = wider
-            layers += [Residual(wide, spatial=spatial, kernel=kernel) for _ in range(depth)]
+            layers += [make(wide) for _ in range(shape.depth_at(stage + 1))]
         self.body = nn.Sequential(*layers)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = nn.Dropout(shape.dropout)
         self.head = nn.Linear(wide, scores)
 
     def fit_inputs(self, array: np.ndarray) -> None:
@@ -56,36 +82,70 @@ class ConvNet(nn.Module):
         return scores
 
 
-def build_2d(signature: Signature, *, width: int = 32, depth: int = 1, kernel: int = 3, dropout: float = 0.0) -> nn.Module:
-    """Build the residual ConvNet for pictures, float32[batch, row, column, channel]."""
+def _stem(shape: Shape, channels: int, sizes: tuple[int, ...], spatial: int) -> tuple[nn.Module, tuple[int, ...]]:
+    """Build the first convolution, and give the sides that it leaves; without a word on it, it halves sides of 20 and more."""
+    stride = STEMS[shape.stem] if shape.stem in STEMS else (2 if min(sizes) >= 20 else 1)
+    if shape.stem is not None and shape.stem not in STEMS:
+        raise ValueError(f"`stem` must be one of {', '.join(STEMS)}, got {shape.stem!r}")
+    kernel = shape.kernel + (0 if stride == 1 else stride - 1)
+    padding = shape.kernel // 2 if stride <= 2 else (kernel - 1) // 2
+    layer = ConvNormRelu(channels, shape.width, spatial=spatial, kernel=kernel, stride=stride, padding=padding)
+    return layer, tuple((size + 2 * padding - kernel) // stride + 1 for size in sizes)
+
+
+def _grown(wide: int, shape: Shape) -> int:
+    """Give the width behind one of the first two halvings, at most what growth makes of the first width in two."""
+    step = GROUP if shape.block == "grouped" and shape.width % GROUP == 0 else 1
+    return max(step, round(wide * shape.growth / step) * step)
+
+
+def build_2d(
+    signature: Signature,
+    *,
+    width: int = 32,
+    depth: int = 1,
+    kernel: int = 3,
+    dropout: float = 0.0,
+    block: str = "residual",
+    growth: float = 2.0,
+    stem: str | None = None,
+    depth_1: int | None = None,
+    depth_2: int | None = None,
+    depth_3: int | None = None,
+    halvings: int | None = None,
+) -> nn.Module:
+    """Build the ConvNet for pictures, float32[batch, row, column, channel].
+
+    width: channels behind the stem. growth: by how much the first two halvings multiply them. depth: blocks at each size of the plane;
+    depth_1, depth_2, depth_3: behind that many halvings, where it differs. block: a name in `tacit.skeletons.blocks.BLOCKS`. stem:
+    ``full``, ``half`` or ``quarter``, what it leaves of the plane. halvings: at most so many follow it.
+    """
     (spec,) = signature.input.arrays
     rows, columns, channels = spec.shape
-    return ConvNet(
-        spatial=2,
-        channels=channels,
-        sizes=(rows, columns),
-        scores=signature.output.width,
-        width=width,
-        depth=depth,
-        kernel=kernel,
-        dropout=dropout,
-    )
+    shape = Shape(width, depth, kernel, dropout, block, growth, stem, depth_1, depth_2, depth_3, halvings)
+    return ConvNet(shape, spatial=2, channels=channels, sizes=(rows, columns), scores=signature.output.width)
 
 
-def build_1d(signature: Signature, *, width: int = 32, depth: int = 1, kernel: int = 5, dropout: float = 0.2) -> nn.Module:
-    """Build the residual ConvNet for series, float32[batch, channel, time]."""
+def build_1d(
+    signature: Signature,
+    *,
+    width: int = 32,
+    depth: int = 1,
+    kernel: int = 5,
+    dropout: float = 0.2,
+    block: str = "residual",
+    growth: float = 2.0,
+    stem: str | None = None,
+    depth_1: int | None = None,
+    depth_2: int | None = None,
+    depth_3: int | None = None,
+    halvings: int | None = None,
+) -> nn.Module:
+    """Build the ConvNet for series, float32[batch, channel, time]; the settings are those of `build_2d`."""
     (spec,) = signature.input.arrays
     channels, steps = spec.shape
-    return ConvNet(
-        spatial=1,
-        channels=channels,
-        sizes=(steps,),
-        scores=signature.output.width,
-        width=width,
-        depth=depth,
-        kernel=kernel,
-        dropout=dropout,
-    )
+    shape = Shape(width, depth, kernel, dropout, block, growth, stem, depth_1, depth_2, depth_3, halvings)
+    return ConvNet(shape, spatial=1, channels=channels, sizes=(steps,), scores=signature.output.width)
 
 
 class ChannelsFirst(nn.Module):

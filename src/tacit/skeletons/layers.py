@@ -141,7 +141,16 @@ class ConvNormRelu(nn.Module):
     """
 
     def __init__(
-        self, inputs: int, outputs: int, *, spatial: int, kernel: int = 3, stride: int = 1, padding: int | None = None, relu: bool = True
+        self,
+        inputs: int,
+        outputs: int,
+        *,
+        spatial: int,
+        kernel: int = 3,
+        stride: int = 1,
+        padding: int | None = None,
+        relu: bool = True,
+        groups: int = 1,
     ) -> None:
         super().__init__()
         around = (kernel - 1) // 2 if padding is None else padding
@@ -152,6 +161,7 @@ class ConvNormRelu(nn.Module):
             (kernel if plane else 1, kernel),
             stride=(stride if plane else 1, stride),
             padding=(around if plane else 0, around),
+            groups=groups,
             bias=False,
         )
         self.norm = nn.BatchNorm2d(outputs)
