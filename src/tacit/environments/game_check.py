@@ -21,7 +21,7 @@ def check_game(game: Game, *, seed: int = 0) -> None:
     Whatever `outcome` says is for the player who began, and the other gets the opposite, so that wins can't fail to add up to nothing; a
     sign that is wrong shows in `turn`, and in a board that is turned. Raises: InputError naming every kind of problem once.
     """
-    lacking = [part for part in _PARTS if not hasattr(game, part)]
+    lacking = lacks(game)
     raise_all(
         (f"`{part}` is missing" for part in lacking),
         heading=f"expected a game - at `{_name(game)}`",
@@ -40,6 +40,11 @@ def check_game(game: Game, *, seed: int = 0) -> None:
 
 
 _PARTS = ("name", "moves", "planes", "longest", "symmetries", "start", "turn", "legal", "play", "outcome", "encode")
+
+
+def lacks(game: object) -> list[str]:
+    """Name what an object lacks to be a `Game`."""
+    return [part for part in _PARTS if not hasattr(game, part)]
 
 
 def _name(game: object) -> str:

@@ -36,6 +36,19 @@ class Examples:
     disputes: int = 0
     left_out: int = 0
 
+    @classmethod
+    def none(cls, signature: Signature) -> Examples:
+        """Give no examples of a signature: what a program has that learns by acting.
+
+        >>> from tacit.signature.types import signature_from_json
+        >>> len(Examples.none(signature_from_json({"input": {"type": "vector", "size": 2}, "output": {"type": "number"}})))
+        0
+        """
+        inputs = tuple(np.zeros((0, *spec.shape), spec.dtype) for spec in signature.input.arrays)
+        target = signature.output.target
+        names = np.zeros(0, "<U24")
+        return cls(signature, names, inputs, np.zeros((0, *target.shape), target.dtype), names)
+
     def __len__(self) -> int:
         return len(self.ids)
 

@@ -29,7 +29,9 @@ METRICS = Table(
             "roc_auc",
             "root_mean_square_error",
         )
-    },
+    }
+    | {"return": "tacit.goals.acting:mean_return"}
+    | {name: f"tacit.goals.acting:{name}" for name in ("non_loss_rate", "win_rate")},
     group="tacit.metrics",
 )
 
