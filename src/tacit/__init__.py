@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from tacit.instruments.testing import test
     from tacit.lowering.lower import lower_module as lower
     from tacit.program import Program
+    from tacit.resizing.resize import resize
     from tacit.signature.audio import Audio
     from tacit.signature.base import Signature
     from tacit.signature.image import Image
@@ -82,6 +83,7 @@ _NAMES = {
     "adopt": "tacit.directory.adopting:adopt",
     "compile": "tacit.compiler:compile",
     "build": "tacit.builder:build",
+    "resize": "tacit.resizing.resize:resize",
     "lower": "tacit.lowering.lower:lower_module",
     "load": "tacit.binary.loading:load",
     "inspect": "tacit.instruments.inspection:inspect",
@@ -148,6 +150,7 @@ __all__ = [
     "push_media",
     "read",
     "report",
+    "resize",
     "set_labels",
     "test",
     "verify_media",

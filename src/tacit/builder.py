@@ -17,6 +17,7 @@ from tacit.building.folder import MARK, check_folder, replacing
 from tacit.building.integers import ALLOWED_DROP, Integers, in_pieces, integers_of
 from tacit.building.parity import Parity, compare_answers, compare_bits, compare_floats
 from tacit.building.sample import Sample, sample_of
+from tacit.directory.beside import program_beside
 from tacit.directory.reading import compiled_in, is_program, program_name, read_program
 from tacit.ground.errors import ConfigError, TacitError
 from tacit.ground.progress import Reporter
@@ -138,7 +139,7 @@ def _program(
     if program is not None:
         reporter.phase("reading examples")
         return read_program(Path(program), reporter=reporter), ()
-    directory = _beside(binary, file)
+    directory = None if file is None else program_beside(file, str(binary.evidence.get("name") or "") or None)
     if directory is None:
         return None, ()
     reporter.phase("reading examples")
@@ -152,17 +153,6 @@ def _program(
     if (binary.evidence.get("labels") or {}).get("digest") not in (None, read.examples.labels_digest):
         notes.append("its examples have changed since the binary was compiled")
     return read, tuple(notes)
-
-
-def _beside(binary: Binary, file: Path | None) -> Path | None:
-    """Find the program directory that a file lies in, or beside under the name of the program or of the file."""
-    if file is None:
-        return None
-    above = file.absolute().parent
-    named = str(binary.evidence.get("name") or file.stem)
-    candidates = [above, above / file.stem, *(above / f"{name}{end}" for name in (named, file.stem) for end in ("", ".program"))]
-    matching = [path for path in candidates if is_program(path)]
-    return next((path for path in matching if path == above or program_name(path) in (named, file.stem)), None)
 
 
 def _parity(maker: Any, source: Source, folder: Path, sample: Sample, reporter: Reporter) -> Parity:

@@ -16,7 +16,23 @@ from typing import Any
 
 import typer
 
-from tacit.cli.commands import bisect, blame, build, check, compile, diff, inspect, labels, labels_history, lint, media, new, run, test
+from tacit.cli.commands import (
+    bisect,
+    blame,
+    build,
+    check,
+    compile,
+    diff,
+    inspect,
+    labels,
+    labels_history,
+    lint,
+    media,
+    new,
+    resize,
+    run,
+    test,
+)
 from tacit.cli.output import fail, say
 from tacit.cli.version import print_version
 from tacit.ground.errors import TacitError, UnknownName
@@ -34,6 +50,7 @@ COMMANDS: dict[str, Callable[..., int]] = {
     "lint": lint.command,
     "blame": blame.command,
     "build": build.command,
+    "resize": resize.command,
     "check": check.command,
 }
 
