@@ -17,6 +17,7 @@ from tacit.ground.progress import Reporter
 from tacit.program import Program
 from tacit.search.columns import columns, seed_of
 from tacit.search.devices import device_for
+from tacit.search.evolution_running import GENERATIONS, GRADIENT_SHARE, evolution_evidence, evolve, evolves
 from tacit.search.folders import configuration_of, run_folder
 from tacit.search.interrupts import first_interrupt_asks
 from tacit.search.keeping import keep_trained
@@ -42,6 +43,7 @@ def compile(
     resume: bool = False,
     warm: str | PathLike[str] | None = None,
     plan: Plan | None = None,
+    generations: Plan | None = None,
     on: str | None = None,
     run_directory: Path | None = None,
     reporter: Reporter | None = None,
@@ -52,7 +54,9 @@ def compile(
     seed: decides weights, order and augmentation. device: auto, cpu, cuda ... resume: go on with an unfinished run of the same
     program, budget and seed. warm: go on from the weights of an earlier run of the program directory, with a fraction of the steps:
     ``auto`` (the newest one), the binary that it made, or the digest of that. plan: steps to take, as a run by the clock records them
-    (else `budget.steps`, else the clock). on: where trials run: this process, or ``ray``, ``ray:4``, ``ray://HOST:6379``.
+    (else `budget.steps`, else the clock). generations: the same for evolution, which goes on from the trained weights where the first goal
+    is a score of one's own (else `budget.generations`, else the clock, or 100 beside a budget in steps). on: where trials run: this
+    process, or ``ray``, ``ray:4``, ``ray://HOST:6379``.
     run_directory: where checkpoints go (default: `.tacit/runs` in the program directory; none without one).
     started: `time.monotonic()` when the person's command began, for the budget.
     Raises: InputError for examples that can't be learned from, LoweringError, BudgetError, ConfigError.
@@ -67,7 +71,8 @@ def compile(
     train, validation = program.examples.split("train"), program.examples.split("validation")
     recipe = recipe_for(program.signature, program.recipe, examples=len(train))
     place = device_for(device)
-    refit = refits(program, recipe)
+    evolving = evolves(program)
+    refit = refits(program, recipe) and not evolving  # validation decides what evolution keeps
     # The examples that the shipped weights have seen, and those that only decided.
     learnt = program.examples.take(program.examples.splits != "test") if refit else train
     drawn = seed_of(seed, "run") % 2**31
@@ -80,11 +85,15 @@ def compile(
     if plan is None and budget.steps is not None:
         plan = [(0, budget.steps if start is None else min(budget.steps, start.steps))]
     minutes = DEFAULT_MINUTES if budget.minutes is None else budget.minutes
-    meter = Meter(None if plan is not None else minutes * 60.0, start=started)
+    if generations is None and (budget.generations is not None or plan is not None):
+        generations = [(0, budget.generations or GENERATIONS)]
+    meter = Meter(None if plan is not None and (generations is not None or not evolving) else minutes * 60.0, start=started)
+    learning = Meter(None if plan is not None else minutes * 60.0 * (GRADIENT_SHARE if evolving else 1.0), start=meter.start)
     configuration = configuration_of(program, seed, plan) | ({} if start is None else {"warm": start.digest})
     reporter.phase("preparing")
-    task = Task(program.signature, columns(train, place), columns(validation, place), goals[0])
-    final = Task(program.signature, columns(learnt, place), columns(validation.take(np.arange(0)), place), goals[0]) if refit else None
+    followed = goals[0] if goals[0].score is None else Goal(program.signature.output.metric)  # gradient descent has its own measure
+    task = Task(program.signature, columns(train, place), columns(validation, place), followed)
+    final = Task(program.signature, columns(learnt, place), columns(validation.take(np.arange(0)), place), followed) if refit else None
     evaluated = len(validation) + int((program.examples.splits == "test").sum())
     with first_interrupt_asks() as stop, workers_on(on, stop=stop, reporter=reporter, alike=plan is not None) as workers:
         folder = run_folder(program, run_directory, configuration, resume=resume, reporter=reporter)
@@ -95,7 +104,7 @@ def compile(
             seed=drawn,
             inputs=train.inputs,
             budget=budget,
-            meter=meter,
+            meter=learning,
             plan=plan,
             reporter=reporter,
             stop=stop,
@@ -109,6 +118,29 @@ def compile(
         found = search.run(program.settings if start is None else start.settings, resume=resume)
         if stop.asked and found.training.progress.step == 0:
             raise KeyboardInterrupt
+        evolution = None
+        if evolving and not stop.asked:
+            meter.charge(max(0.0, learning.charged - meter.charged))
+            evolved, protection = evolve(
+                found.network,
+                program,
+                goals[0],
+                train=task.train,
+                validation=task.validation,
+                trained=True,
+                seed=seed,
+                plan=generations,
+                reserve=search.reserved,
+                meter=meter,
+                workers=workers,
+                folder=folder,
+                reporter=reporter,
+                stop=stop,
+                resume=resume,
+            )
+            evolution = evolution_evidence(evolved, protection, goals[0])
+            found = replace(found, outcome=replace(found.outcome, interrupted=evolved.interrupted))
+        timed = meter.seconds is not None
         reporter.phase("lowering and measuring")
         if found.training.task is task:  # a trial, saved when choosing was interrupted, has not seen validation
             refit, learnt = False, train
@@ -119,7 +151,8 @@ def compile(
             measured=("test",) if refit else ("validation", "test"),
             last=lambda: {
                 "suspicious": suspicious_labels(found, learnt),
-                "run": run_of(program, found, seed=seed, device=place, seconds=None if plan is not None else meter.elapsed(), start=start),
+                "run": run_of(program, found, seed=seed, device=place, seconds=meter.elapsed() if timed else None, start=start),
+                **({} if evolution is None else {"evolution": evolution}),
             },
         )
         keep_trained(program, binary, found, learnt, start)

@@ -18,6 +18,7 @@ from tacit.binary.binary import MAIN, Binary
 from tacit.binary.probes import record_probes
 from tacit.evidence import costs_of, goals_of, labels_of, scores_of, versions
 from tacit.examples.examples import Examples
+from tacit.goals.own import own_scores
 from tacit.ground.errors import ConfigError, InputError
 from tacit.ir.graph import Graph
 from tacit.ir.interpreter import evaluate
@@ -126,11 +127,14 @@ def ship(
             f"expected the lowered program to compute what PyTorch does within {TOLERANCE}, got a relative difference of {difference:.2e}",
             fix="report this with the skeleton; nothing was written",
         )
+    bare = Binary({MAIN: lowered.graph}, program.signature)
     scores = {}
     for name in measured:
         examples = program.examples.split(name)
-        if len(examples):
-            scores[name] = scores_of(evaluate(lowered.graph, examples.inputs)[0], examples)
+        block = scores_of(evaluate(lowered.graph, examples.inputs)[0], examples) if len(examples) else {}
+        block |= own_scores(program.goals, bare, examples, name)
+        if block:
+            scores[name] = block
     evidence: dict[str, Any] = {
         "name": program.name,
         "scores": scores,
@@ -144,7 +148,6 @@ def ship(
         "versions": versions(),
     }
     evidence |= last()
-    bare = Binary({MAIN: lowered.graph}, program.signature)
     evidence["probes"] = record_probes(bare, [array[:4] for array in probe.inputs])
     graphs = {MAIN: lowered.graph, **entries.graphs}
     return Binary(graphs, program.signature, evidence=json.loads(json.dumps(evidence)), signatures=entries.signatures)

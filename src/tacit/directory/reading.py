@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tacit.directory.functions import find_function
 from tacit.directory.overrides import apply_overrides
-from tacit.directory.schema import TOML, Lines, faults, toml_value
+from tacit.directory.schema import NOT_METRICS, TOML, Lines, faults, toml_value
 from tacit.examples.load import load_examples
 from tacit.examples.splits import SplitRule
 from tacit.examples.tree import printable, there
 from tacit.goals.goal import Goal
+from tacit.goals.own import asks_for
 from tacit.goals.table import METRICS
 from tacit.ground.budget import Budget
 from tacit.ground.errors import ConfigError, InputError, TacitError, raise_all
@@ -37,6 +39,7 @@ def read_program(directory: Path, *, overrides: Mapping[str, str] | None = None,
     signature = _signature(document, lines, problems)
     if signature is not None:
         problems += _goal_faults(document.get("goal", {}), signature, lines)
+    problems += _score_faults(document.get("goal", {}), directory, lines)
     raise_all(problems, heading=f"expected settings that are understood - at `{directory / TOML}`", error=ConfigError, most=100)
     if signature is None:
         raise ConfigError(f"expected an input and an output type - at `{directory / TOML}`")
@@ -44,10 +47,11 @@ def read_program(directory: Path, *, overrides: Mapping[str, str] | None = None,
         name=document.get("program", {}).get("name", program_name(directory)),
         signature=signature,
         examples=load_examples(directory, signature, rule=_rule(document.get("split", {})), reporter=reporter),
-        goals=_goals(document.get("goal", {}), signature),
+        goals=_goals(document.get("goal", {}), signature, directory),
         skeleton=document.get("skeleton", {}).get("name", signature.input.skeleton),
         settings={key: _setting(value) for key, value in document.get("skeleton", {}).items() if key != "name"},
         recipe=dict(document.get("train", {})),
+        evolution=document.get("evolution"),
         budget=Budget(**_whole(document.get("budget", {}))),
         directory=directory,
     )
@@ -156,7 +160,7 @@ def _goal_faults(section: Any, signature: Signature, lines: Lines) -> list[str]:
     problems: list[str] = []
     if not isinstance(section, dict):
         return problems
-    wanted = [("goal", metric, None) for metric in section if metric != "classes"]
+    wanted = [("goal", metric, None) for metric in section if metric not in NOT_METRICS]
     classes = section.get("classes")
     for name, content in classes.items() if isinstance(classes, dict) else ():
         wanted += [(f"goal.classes.{name}", metric, name) for metric in content] if isinstance(content, dict) else []
@@ -168,9 +172,28 @@ def _goal_faults(section: Any, signature: Signature, lines: Lines) -> list[str]:
     return problems
 
 
-def _goals(section: Mapping[str, Any], signature: Signature) -> tuple[Goal, ...]:
-    """Give the goals that are set; without any, the output's own metric is optimised and nothing required."""
-    goals = [Goal(metric, float(value)) for metric, value in section.items() if metric != "classes"]
+def _score_faults(section: Any, directory: Path, lines: Lines) -> list[str]:
+    """List what is wrong with a score of one's own: nothing of its file runs for it."""
+    if not isinstance(section, dict):
+        return []
+    if "score" not in section:
+        alone = [key for key in ("threshold", "better") if key in section]
+        return [f'{lines.where("goal", key)}: expected a `score` beside `{key}`, such as score = "goal.py:profit"' for key in alone]
+    try:
+        asks_for(Goal(score=find_function(directory, section["score"])))
+    except TacitError as error:
+        return [f"{lines.where('goal', 'score')}: {error.message}" + (f"; {error.fix}" if error.fix else "")]
+    return []
+
+
+def _goals(section: Mapping[str, Any], signature: Signature, directory: Path) -> tuple[Goal, ...]:
+    """Give the goals that are set, a score of one's own first; without any, the output's own metric is optimised and nothing required."""
+    goals = []
+    if "score" in section:
+        threshold = float(section["threshold"]) if "threshold" in section else None
+        score = find_function(directory, section["score"])
+        goals.append(Goal(threshold=threshold, score=score, lower_is_better=section.get("better") == "lower"))
+    goals += [Goal(metric, float(value)) for metric, value in section.items() if metric not in NOT_METRICS]
     for name, content in section.get("classes", {}).items():
         goals += [Goal(metric, float(value), label=name) for metric, value in content.items()]
     return tuple(goals) or (Goal(signature.output.metric),)

@@ -12,6 +12,9 @@ from tacit.ground.tables import did_you_mean
 TOML = "tacit.toml"
 FORMAT = 1
 
+#: Keys of `[goal]` that are no metrics.
+NOT_METRICS = ("score", "threshold", "better", "classes")
+
 Rule = Callable[[Any], str | None]
 
 
@@ -34,6 +37,14 @@ def _positive(value: Any) -> str | None:
 
 def _count(value: Any) -> str | None:
     return None if is_number(value) and value == int(value) and value > 0 else "a whole number above 0"
+
+
+def _function(value: Any) -> str | None:
+    return None if isinstance(value, str) and ":" in value else '"file.py:function"'
+
+
+def _sense(value: Any) -> str | None:
+    return None if value in ("higher", "lower") else '"higher" or "lower"'
 
 
 def _number(value: Any) -> str | None:
@@ -74,9 +85,10 @@ SECTIONS: Mapping[str, Mapping[str, Rule]] = {
     "output": {"type": _text, "*": lambda value: None},
     "split": {"validation": _fraction, "test": _fraction, "from_train": _splits, "by": _by, "salt": lambda value: None},
     "skeleton": {"name": _text, "*": _setting},
-    "goal": {"classes": lambda value: None, "*": _number},
-    "budget": {"minutes": _positive, "steps": _count, "macs": _count, "weight_bytes": _count, "arena_bytes": _count},
+    "goal": {"score": _function, "threshold": _number, "better": _sense, "classes": lambda value: None, "*": _number},
+    "budget": {"minutes": _positive, "steps": _count, "generations": _count, "macs": _count, "weight_bytes": _count, "arena_bytes": _count},
     "train": {"*": _override},
+    "evolution": {"*": _setting},
     "media": {"remote": _text, "options": _options},
 }
 

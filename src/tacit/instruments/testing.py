@@ -21,6 +21,7 @@ from tacit.examples.examples import SPLITS
 from tacit.examples.store import read_labels
 from tacit.examples.tree import there
 from tacit.goals.evidence import check_goals, evaluate_scores
+from tacit.goals.own import own_scores
 from tacit.ground.errors import InputError
 from tacit.instruments.evidence import MET, NOT_MET, block_of, classes_grid, goal_rows, scores_grid
 from tacit.instruments.expectations import Expectations, Invariance, Pinned, read_expectations
@@ -143,8 +144,10 @@ def _within(binary: Binary, program: Program, notes: list[str]) -> Verdict:
     scores: dict[str, Mapping[str, Any]] = {}
     for split in (split for split in SPLITS if split in splits):
         examples = program.examples.split(split)
-        if len(examples):
-            scores[split] = evaluate_scores(binary.signature.output, binary.evaluate(examples), examples.targets)
+        block = evaluate_scores(binary.signature.output, binary.evaluate(examples), examples.targets) if len(examples) else {}
+        block |= own_scores(program.goals, binary, examples, split)
+        if block:
+            scores[split] = block
     checks = [
         Check("goal", goal.name, decimal(goal.threshold), decimal(goal.value), goal.met)
         for goal in goal_rows(check_goals(program.goals, scores))

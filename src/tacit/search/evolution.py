@@ -55,7 +55,7 @@ class Settings:
         strategy = self.strategy or ("separable" if count <= SEPARABLE_WEIGHTS else "ascent")
         population = self.population or 64
         if population < 4 or population % 2:
-            raise ConfigError(f"expected an even number of members, at least 4, got {population} - at `search.population`")
+            raise ConfigError(f"expected an even number of members, at least 4, got {population} - at `evolution.population`")
         spread = self.spread or (0.05 if trained else 0.5)
         rate = self.rate or (1.0 if strategy == "separable" else 0.02 if trained else 0.1)
         return Settings(strategy, population, spread, rate, self.weights, self.rows)
@@ -133,18 +133,19 @@ class Evolution:
         while not self.progress.done and not self.stop.asked and self._time_left() and self._flat < FLAT:
             weights, values = self._generation()
             due = sum(mark <= self.progress.fraction for mark in marks)
-            if due > passed or self.progress.done:
+            if due > passed and not self.progress.done:
                 passed = due
                 self._look(weights, values)
             self._keep_time()
         if self.stop.asked:
             self.save()
-        else:
-            if not self.progress.done:
-                self.progress.end()
-            if self.history[-1]["generation"] != self.progress.step:
-                self._look(None, None)
-            self.save()
+            return self._evolved()
+        if not self.progress.done:
+            self.progress.end()
+        if self.history[-1]["generation"] != self.progress.step:
+            self._look(None, None)
+            self._prefer_last()
+        self.save()
         return self._evolved()
 
     def _start(self) -> None:
@@ -172,7 +173,7 @@ class Evolution:
     def _look(self, weights: Tensor | None, values: np.ndarray | None) -> None:
         """Hold the centre and the best member of the generation against the best so far."""
         options = [self.space.weights(self.strategy.centre)]
-        if weights is not None and values is not None and not np.isnan(values).all():
+        if self.measure.members and weights is not None and values is not None and not np.isnan(values).all():
             options.append(weights[int(np.nanargmax(values))])
         worths = self.measure.keeps_by(torch.stack(options))
         self.evaluations += len(options)
@@ -182,6 +183,18 @@ class Evolution:
             if better or (math.isnan(self.worth) and not math.isnan(worth)):
                 self.best, self.worth, self.kept = option, float(worth), name
         self._record(float(worths[0]))
+
+    def _prefer_last(self) -> None:
+        """Take the last centre unless the best of the looks is better by more than chance.
+
+        The best of many looks is the best by luck more often than not; the last one stands for the whole search.
+        """
+        centre = self.space.weights(self.strategy.centre)
+        worth = self.history[-1]["centre"]
+        if self.kept == "start" or worth is None or worth <= self.start or torch.equal(self.best, centre):
+            return
+        if self.worth - worth <= self.measure.chance(self.best, centre):
+            self.best, self.worth, self.kept = centre, worth, "centre"
 
     def _record(self, centre: float) -> None:
         self.history.append(

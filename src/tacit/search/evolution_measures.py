@@ -31,6 +31,8 @@ from tacit.signature.signature import Signature
 
 #: Training examples that a generation is measured on, another sample in each: so no candidate is good by luck with a few of them.
 ROWS = 8192
+#: Draws of the validation examples that tell chance.
+RESAMPLES = 100
 #: Episodes of each candidate in a generation, and of those that are held against one another for keeping.
 EPISODES, DECIDING = 4, 32
 
@@ -40,6 +42,8 @@ class Measure(Protocol):
 
     #: What keeps the search from learning the measurement instead of the goal, for the evidence.
     protection: str
+    #: Whether the best member of a generation may be kept, not only the centre: where what decides is as good as the test.
+    members: bool
 
     def steps_by(self, weights: Tensor, generation: int) -> np.ndarray:
         """Measure the members of a generation, all on the same examples or by the same seeds. Raises: InputError when none can be."""
@@ -47,11 +51,15 @@ class Measure(Protocol):
     def keeps_by(self, weights: Tensor) -> np.ndarray:
         """Measure what may be kept, on what no step has followed. Raises: InputError when none can be."""
 
+    def chance(self, one: Tensor, other: Tensor) -> float:
+        """Give how far two weights, float32[weight] each, may differ in `keeps_by` by chance: a standard error of the difference."""
+
 
 class OfScores:
     """A metric, or a score of arrays, on examples: all candidates in one batched pass."""
 
     protection = "steps follow samples of the training examples, another in each generation; validation decides what is kept"
+    members = False
 
     def __init__(
         self,
@@ -85,8 +93,19 @@ class OfScores:
         """Measure on the validation examples, see `Measure`."""
         return self._worth(weights, self._seen[1], self._validation)
 
+    def chance(self, one: Tensor, other: Tensor) -> float:
+        """Draw the validation examples anew with replacement (Efron 1979), see `Measure`."""
+        scores = self._together.scores(torch.stack([one, other]), self._seen[1])
+        random = np.random.default_rng(0)
+        draws = (torch.from_numpy(random.integers(0, len(self._validation), len(self._validation))) for _ in range(RESAMPLES))
+        worths = np.array([self._of(scores[:, rows.numpy()], _at(self._validation, rows)) for rows in draws])
+        return float(np.nan_to_num(np.std(worths[:, 0] - worths[:, 1])))
+
     def _worth(self, weights: Tensor, seen: Columns, data: Columns) -> np.ndarray:
-        scores, targets = self._together.scores(weights, seen), data.targets.cpu().numpy()
+        return self._of(self._together.scores(weights, seen), data)
+
+    def _of(self, scores: np.ndarray, data: Columns) -> np.ndarray:
+        targets = data.targets.cpu().numpy()
         finite = np.isfinite(scores).all(axis=(1, 2))
         values = np.full(len(scores), np.nan)
         if finite.any():
@@ -103,6 +122,7 @@ class OfReturns:
     """The mean return of episodes in an environment: the lanes of all candidates step by step, in one batched pass each."""
 
     protection = "each generation has episodes of its own, the same for all of its candidates; others decide what is kept"
+    members = True
 
     def __init__(
         self,
@@ -121,13 +141,22 @@ class OfReturns:
 
     def steps_by(self, weights: Tensor, generation: int) -> np.ndarray:
         """Run episodes that begin as no others do, see `Measure`."""
-        return self._worth(weights, episode_seeds(self._seed, self._episodes, purpose="evolution", first=generation * self._episodes))
+        seeds = episode_seeds(self._seed, self._episodes, purpose="evolution", first=generation * self._episodes)
+        worth: np.ndarray = self._returns(weights, seeds).mean(axis=1)
+        return worth
 
     def keeps_by(self, weights: Tensor) -> np.ndarray:
         """Run the episodes that decide, see `Measure`."""
-        return self._worth(weights, episode_seeds(self._seed, self._deciding, purpose="validation"))
+        worth: np.ndarray = self._returns(weights, episode_seeds(self._seed, self._deciding, purpose="validation")).mean(axis=1)
+        return worth
 
-    def _worth(self, weights: Tensor, seeds: list[int]) -> np.ndarray:
+    def chance(self, one: Tensor, other: Tensor) -> float:
+        """Compare episode by episode, see `Measure`."""
+        returns = self._returns(torch.stack([one, other]), episode_seeds(self._seed, self._deciding, purpose="validation"))
+        return float(np.std(returns[0] - returns[1]) / np.sqrt(self._deciding))
+
+    def _returns(self, weights: Tensor, seeds: list[int]) -> np.ndarray:
+        """Give float64[candidate, episode]."""
         lanes = len(weights) * len(seeds)
         if lanes not in self._rollouts:
             self._rollouts[lanes] = Rollouts(self._environment, lanes)
@@ -141,8 +170,7 @@ class OfReturns:
             return actions
 
         episodes = self._rollouts[lanes].run(policy, seeds * len(weights), whole=True)
-        worth: np.ndarray = episodes.returns.reshape(len(weights), len(seeds)).mean(axis=1)
-        return worth
+        return episodes.returns.reshape(len(weights), len(seeds))
 
 
 @dataclass(frozen=True, eq=False)
@@ -196,6 +224,7 @@ class OfBinaries:
         self._work = Called(goal, copy.deepcopy(network).cpu().eval(), space, signature, splits)
         self._seed, self._workers, self._rows = seed, workers, rows or ROWS
         self.failed: str | None = None
+        self.members = not splits
         apart = [name for name, there in (("examples", bool(splits)), ("seeds", asked["seed"])) if there]
         self.protection = (
             f"steps follow {' and '.join(apart)} of their own in each generation; others decide what is kept"
@@ -214,6 +243,10 @@ class OfBinaries:
     def keeps_by(self, weights: Tensor) -> np.ndarray:
         """Measure on validation or by its seed, see `Measure`."""
         return self._worth([Call(one, "validation", None, SEEDS["validation"]) for one in weights])
+
+    def chance(self, one: Tensor, other: Tensor) -> float:
+        """Nothing is known of the chance of a score that is only called."""
+        return 0.0
 
     def _worth(self, calls: Sequence[Call]) -> np.ndarray:
         values = np.full(len(calls), np.nan)

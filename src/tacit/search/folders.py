@@ -8,11 +8,13 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from tacit.goals.own import goal_json
 from tacit.ground.digests import canonical_json, sha256
 from tacit.ground.errors import TacitError
 from tacit.ground.files import write_atomic
 from tacit.ground.progress import Reporter
 from tacit.program import Program
+from tacit.search.evolution_running import CHECKPOINT as EVOLVED
 from tacit.search.schedule import Plan
 from tacit.search.search import CHECKPOINT, DECISION, TRIALS
 from tacit.search.warm import skeleton_name
@@ -62,7 +64,9 @@ def configuration_of(program: Program, seed: int, plan: Plan | None) -> dict[str
         "skeleton": skeleton_name(program),
         "settings": {name: plain(value) for name, value in program.settings.items()},
         "recipe": {name: plain(value) for name, value in program.recipe.items()},
-        "goals": [asdict(goal) for goal in program.goals],
+        "goals": [goal_json(goal) for goal in program.goals],
+        "search": {name: plain(value) for name, value in program.search.items()},
+        "evolution": program.evolution,
         "budget": budget,
         "plan": plan,
         "seed": seed,
@@ -71,5 +75,5 @@ def configuration_of(program: Program, seed: int, plan: Plan | None) -> dict[str
 
 def clear(folder: Path) -> None:
     """Remove what a run keeps for continuing."""
-    for name in (CHECKPOINT, DECISION, TRIALS):
+    for name in (CHECKPOINT, DECISION, TRIALS, EVOLVED):
         (folder / name).unlink(missing_ok=True)

@@ -149,6 +149,11 @@ class Search:
         if ran.outcome is not None and stepped and (self._best is None or ran.outcome.score > _score(self._best)):
             self._best = ran
 
+    @property
+    def reserved(self) -> float:
+        """Seconds to keep for the work after the search."""
+        return self._reserved
+
     def _left(self) -> float:
         return self.meter.left() - self._reserved
 
