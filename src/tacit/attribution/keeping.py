@@ -29,6 +29,7 @@ from tacit.ground.errors import FormatError, TacitError
 from tacit.search.checkpoint import load_checkpoint, save_checkpoint, tensors_under
 from tacit.search.columns import Columns
 from tacit.signature.signature import Signature
+from tacit.skeletons.reshaping import fit_shapes
 from tacit.skeletons.table import network_for, skeleton_for
 
 FEATURES = ".tacit/features"
@@ -132,7 +133,7 @@ def _read(path: Path, manifest: Mapping[str, Any], signature: Signature) -> Feat
     for number in range(manifest["models"]):
         tensors, about = load_checkpoint(path / f"model-{number}.safetensors")
         network: nn.Module = network_for(skeleton, signature, values["settings"], inputs=example, seed=0)
-        network.load_state_dict(tensors_under("network.", tensors))
+        network = fit_shapes(network, tensors_under("network.", tensors))
         matrix = Scaled(np.load(path / f"matrix-{number}.npy", mmap_mode="r", allow_pickle=False), tensors["scale"].numpy())
         rest = (tensors["residual"], tensors["weights"], float(about["damping"]), tensors.get("inner"))
         models.append(Model(network.eval(), _slopes(tensors, about["layers"]), tensors["directions"], matrix, *rest))

@@ -37,6 +37,7 @@ def keep_trained(program: Program, binary: Binary, found: Found, learnt: Example
         "augmented": bool(found.training.augmented),
         "steps": found.training.progress.step if start is None else start.full,
         "also_seen": [] if start is None else sorted(start.seen - set(learnt.ids.tolist())),
+        **({} if start is None else start.remade),
     }
     targets = torch.from_numpy(np.array(learnt.targets))
     trained = Trained(binary.digest, found.training.weights(), {**found.training.dynamics.averages(), "targets": targets}, values)

@@ -28,6 +28,7 @@ from tacit.search.running import Clock, Outcome, Runner, Stop
 from tacit.search.schedule import Progress
 from tacit.search.training import State, Task, Training
 from tacit.search.workers import FAILURES, Failure, Workers
+from tacit.skeletons.reshaping import fit_shapes
 from tacit.skeletons.table import Skeleton, network_for
 
 #: A network whose largest weight has fewer elements than this is trained in float32: conversions would cost more than they save.
@@ -144,7 +145,7 @@ class Trials:
         """Make a fresh run. weights: begin from these. task: learn from another one than the trials'."""
         network = self.network(settings)
         if weights is not None:
-            network.load_state_dict(weights)
+            network = fit_shapes(network, weights)
         wide = max((parameter.numel() for parameter in network.parameters()), default=0) >= WIDE
         bfloat16 = self.recipe.precision is None and wide and multiplies_bfloat16(self.task.train.targets.device)
         low = self.recipe.precision == "bfloat16" or bfloat16

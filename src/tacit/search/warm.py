@@ -11,7 +11,7 @@ import math
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,8 @@ RATE = 0.3
 SHARE = 0.1
 #: It takes more where each edited example would be met less often than so many times, but not more than so many passes over all.
 VISITS, EPOCHS = 5.0, 2.0
+#: What a kept run says when its network has other widths than its settings give.
+REMADE = ("resized_from", "grown_from")
 _DIGEST = re.compile(r"[0-9a-f]{8,64}")
 _SHOWN = 5
 
@@ -52,7 +54,7 @@ class Start:
     skeleton. augmented: whether the earlier run was. steps: at most so many are worth taking. full: the steps of the run from scratch
     at the root. seen: ids that the earlier runs had learnt from. edited: int64[row] of the examples to learn from that are to be met
     more often, for they are few. changed, added, removed: labels that are different now, examples that
-    are new, examples that are gone.
+    are new, examples that are gone. remade: what says that the widths are not those of the settings (see `REMADE`).
     """
 
     digest: str
@@ -67,6 +69,7 @@ class Start:
     changed: int | None
     added: int
     removed: int
+    remade: Mapping[str, str] = field(default_factory=dict)
 
     def describe(self) -> str:
         """Say in one line where the run starts and what is different now."""
@@ -144,6 +147,7 @@ def start_of(program: Program, which: str | os.PathLike[str], skeleton: Skeleton
         None if edits.changed is None else len(edits.changed),
         len(edits.added),
         edits.removed,
+        {key: str(values[key]) for key in REMADE if key in values},
     )
 
 
@@ -168,10 +172,13 @@ def fitted(trained: Trained, skeleton: Skeleton, signature: Signature, *, inputs
     fresh = network_for(skeleton, signature, settings, inputs=inputs, seed=seed).state_dict()
     before, now = trained.values["signature"]["output"], signature.output.to_json()
     axes = {} if before == now else _class_axes(fresh, skeleton, signature, settings, inputs=inputs, seed=seed)
+    remade = any(key in trained.values for key in REMADE)
     out: dict[str, Tensor] = {}
     problems = [f"the tensor `{name}` is not in both" for name in sorted(set(fresh) ^ set(trained.network))]
     for name in fresh.keys() & trained.network.keys():
         old, new = trained.network[name], fresh[name].detach().clone()
+        if remade and old.ndim == new.ndim:
+            new = _of_widths(new, old, axes.get(name))
         wanted = list(new.shape)
         if name in axes:
             wanted[axes[name]] = len(before["names"])
@@ -183,6 +190,14 @@ def fitted(trained: Trained, skeleton: Skeleton, signature: Signature, *, inputs
             out[name] = old.to(new.dtype)
     raise_all(problems, heading="expected weights of the same network", fix="compile without --warm", error=ConfigError)
     return {name: out[name] for name in fresh}
+
+
+def _of_widths(new: Tensor, old: Tensor, classes: int | None) -> Tensor:
+    """Give fresh weights the widths of old ones that were resized, along every axis but that of the classes."""
+    for axis, size in enumerate(old.shape):
+        if axis != classes and size != new.shape[axis]:
+            new = new.index_select(axis, torch.arange(size) % new.shape[axis])
+    return new
 
 
 def _class_axes(
