@@ -23,11 +23,13 @@ class Program:
 
     signature: may be left out for an environment and a game, which have one of their own. environment: the id of one that Gymnasium
     knows, a function that makes one, or an object with Gymnasium's interface or Tacit's. game: an object with the rules, a class of it,
-    or ``"module:name"``. options: of the environment's id. search: how open settings are decided, by name.
+    or ``"module:name"``. options: of the environment's id. episodes: fresh ones by which the binary is measured, or games against each
+    opponent.
     evolution: how evolution is run, by name (`tacit.search.evolution.Settings`); given, even empty, the weights are searched by it.
     skeleton: a name in `tacit.skeletons.SKELETONS`, or a function ``(signature, **settings) -> torch.nn.Module``.
     settings: values for the skeleton's open choices (width, depth ...): a value fixes a choice, a `choice(...)` opens it.
     recipe: overrides of the training recipe by name (learning_rate, batch, augment ...). directory: where it was read from.
+    search: how the open choices are decided, by name (trials, sampler, pruner, objectives ...).
 
     Raises: ConfigError without anything to learn from or with several; UnknownName, MissingPackage for an environment.
     """
@@ -46,6 +48,7 @@ class Program:
     options: Mapping[str, Any] = field(default_factory=dict)
     search: Mapping[str, Any] = field(default_factory=dict)
     evolution: Mapping[str, Any] | None = None
+    episodes: int | None = None
 
     def __post_init__(self) -> None:
         given = [name for name in ("environment", "game") if getattr(self, name) is not None]

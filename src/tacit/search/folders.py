@@ -40,7 +40,7 @@ def run_folder(
     folder = given if given is not None else Path(program.directory or ".") / ".tacit" / "runs" / key
     if not resume:
         clear(folder)
-    elif not (folder / DECISION).exists() and not (folder / TRIALS).exists():
+    elif not any((folder / name).exists() for name in (CHECKPOINT, DECISION, TRIALS)):
         reporter.note(f"nothing to resume - at `{folder}`: compiling from the start")
     try:
         write_atomic(folder / "configuration.json", json.dumps(configuration, indent=1))
