@@ -22,7 +22,7 @@ from tacit.search.evolution_measures import Measure, OfBinaries, OfReturns, OfSc
 from tacit.search.evolution_space import KINDS, Space, space_of
 from tacit.search.evolution_strategies import STRATEGIES
 from tacit.search.running import Clock, Stop
-from tacit.search.schedule import Plan, Progress
+from tacit.search.schedule import Plan, Progress, print_plan
 from tacit.search.workers import Workers
 
 EVOLUTION = "evolution"
@@ -164,7 +164,7 @@ def evolution_evidence(evolved: Evolved, protection: str, goal: Goal) -> dict[st
         "weights": len(evolved.weights),
         "generations": evolved.generations,
         "evaluations": evolved.evaluations,
-        "plan": [list(entry) for entry in evolved.plan],
+        "plan": print_plan(evolved.plan),
         "deciding": {"start": sign * evolved.start, "best": sign * evolved.worth},
         "kept": evolved.kept,
         "protection": protection,

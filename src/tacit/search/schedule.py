@@ -76,7 +76,7 @@ def one_cycle(fraction: float, *, warmup: float) -> float:
     return (1.0 - fraction) / (1.0 - warmup) if warmup < 1 else 1.0
 
 
-def parse_plan(text: str) -> Plan:
+def parse_plan(text: str, *, option: str = "--steps") -> Plan:
     """Read ``5200`` or ``0:5200,3100:1900`` (at step 3100 there are 1900 left); the last entry may end the run with 0.
 
     >>> parse_plan("0:100,40:50")
@@ -96,7 +96,7 @@ def parse_plan(text: str) -> Plan:
         or plan[-1][1] < 0
         or [step for step, _ in plan] != sorted({step for step, _ in plan})
     ):
-        raise ConfigError(f"expected `--steps` as a number or `0:N,STEP:LEFT,...`, got `{text}`", fix="--steps 1000")
+        raise ConfigError(f"expected `{option}` as a number or `0:N,STEP:LEFT,...`, got `{text}`", fix=f"{option} 1000")
     return plan
 
 
