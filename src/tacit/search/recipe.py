@@ -26,6 +26,7 @@ class Recipe:
     refit: after choosing, train on train and validation together, take the last weights, and report no validation score (None: when
     validation would keep whole groups, of which there are few, from training).
     approximate: greatest error with which functions other than ReLU may be lowered (None: they are refused).
+    workers: with ``--on ray``, so many share each batch of the final run (1: this process trains alone; None: decided by what it costs).
     """
 
     optimiser: str = "sgd"
@@ -45,6 +46,7 @@ class Recipe:
     precision: str | None = None
     clip: float = 0.0
     approximate: float | None = None
+    workers: int | None = None
 
 
 #: Defaults by the kind of the input type; the rest is `Recipe()`. What was tried: docs/adr/0006-a-recipe-without-tuning.md.

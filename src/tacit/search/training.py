@@ -10,7 +10,7 @@ import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -30,6 +30,19 @@ State = dict[str, Tensor]
 
 #: A further term of the loss: (the run, arrays of the batch [batch, ...] as the network was given them, its scores) -> a scalar.
 Term = Callable[["Training", tuple[Tensor, ...], Tensor], Tensor]
+
+
+class Spread(Protocol):
+    """Share the work of each step with other processes that take the same steps; `tacit.search.sharing` has one."""
+
+    def begin(self, training: Training) -> None:
+        """Agree on the step that comes now."""
+
+    def scores(self, training: Training, arrays: tuple[Tensor, ...]) -> Tensor:
+        """Give the scores of the whole batch; the gradient runs through this process's part of them."""
+
+    def backward(self, loss: Tensor) -> None:
+        """Go back from the loss of the whole batch, and leave the gradient of the whole in every process."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,6 +86,7 @@ class Training:
     ) -> None:
         """Begin a run. terms: what is added to the loss in every step. own: the weight of the labels' own loss beside them."""
         self.terms, self.own = tuple(terms), own
+        self.spread: Spread | None = None
         self.task, self.recipe, self.progress, self.seed = task, recipe, progress, seed
         self.device = task.train.targets.device
         self.network = network.to(self.device)
@@ -108,16 +122,23 @@ class Training:
             return None
         return class_weights(self.task.train.targets, self.task.signature.output.width).to(self.device)
 
-    def scores(self, arrays: tuple[Tensor, ...]) -> Tensor:
-        """Give float32[batch, score] of inputs (or of what the fixed front made of them)."""
+    @property
+    def body(self) -> nn.Module:
+        """The part of the network that learns: all of it, or what stands behind its fixed front."""
+        body: nn.Module = getattr(self.network, "behind_front", self.network)
+        return body
+
+    def scores(self, arrays: tuple[Tensor, ...], *, body: nn.Module | None = None) -> Tensor:
+        """Give float32[batch, score] of inputs (or of what the fixed front made of them). body: through this module."""
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.low_precision):
-            body: nn.Module = getattr(self.network, "behind_front", self.network)
-            scores: Tensor = body(*arrays)
+            scores: Tensor = (self.body if body is None else body)(*arrays)
         return scores.float()
 
     def step(self) -> None:
         """Take one step of gradient descent."""
-        recipe, progress = self.recipe, self.progress
+        recipe, progress, spread = self.recipe, self.progress, self.spread
+        if spread is not None:
+            spread.begin(self)
         rows = self.order.rows(progress.step)
         if self.focus is not None and progress.fraction < FOCUS_UNTIL:
             rows = self.focus.into(rows, progress.step)
@@ -135,13 +156,16 @@ class Training:
         for group in self.optimiser.param_groups:
             group["lr"] = rate
         self.network.train()
-        scores = self.scores(arrays)
+        scores = self.scores(arrays) if spread is None else spread.scores(self, arrays)
         loss = self._loss_of(scores, targets)
         if mix is not None:
             loss = mix.share * loss + (1.0 - mix.share) * self._loss_of(scores, targets[mix.partners])
         loss = self._with_terms(loss, arrays, scores)
         self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        if spread is None:
+            loss.backward()  # type: ignore[no-untyped-call]
+        else:
+            spread.backward(loss)
         if recipe.clip:
             nn.utils.clip_grad_norm_(self.network.parameters(), recipe.clip)
         self.optimiser.step()

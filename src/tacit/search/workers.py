@@ -6,14 +6,14 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 
 from tacit.ground.errors import ConfigError, TacitError
 from tacit.ground.progress import Reporter
 from tacit.ground.tables import Table, did_you_mean
-from tacit.search.running import Stop
+from tacit.search.running import Outcome, Runner, Stop
 
 #: What a piece of work may fail with without ending the whole: it is recorded, and the rest goes on.
 FAILURES = (RuntimeError, MemoryError, ArithmeticError, TypeError, ValueError, TacitError)
@@ -38,6 +38,14 @@ class Workers(Protocol):
 
     def run(self, work: Callable[[Any], Any], items: Sequence[Any]) -> Iterator[tuple[int, Any]]:
         """Give (place in `items`, result or `Failure`) as each is done, in any order."""
+
+
+@runtime_checkable
+class Group(Workers, Protocol):
+    """Workers that can also take the steps of one training run together."""
+
+    def finish(self, runner: Runner, *, together: int) -> Outcome:
+        """Drive a run to its end on so many workers; what it leaves is in `runner`, as if it had been driven here."""
 
 
 class Here:

@@ -14,37 +14,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import ray
-import torch
 
 from tacit.ground.progress import Reporter
-from tacit.search.running import Stop
-from tacit.search.workers import Failure, attempt
+from tacit.ground.tables import resolve
+from tacit.search.cluster.seat import Seat
+from tacit.search.running import Outcome, Runner, Stop
+from tacit.search.workers import Failure
 
 #: How often a piece is tried when its worker or node dies; when memory ran out a further try elsewhere is the last.
 TRIES, MEMORY_TRIES = 3, 2
 #: Seconds between looks at a request to stop, and after which a person is told that no worker has begun.
 _LOOK, _PATIENCE = 0.2, 20.0
-
-
-class Seat:
-    """What runs in a worker: keeps what all pieces of a batch share from one piece to the next."""
-
-    def __init__(self, threads: int) -> None:
-        torch.set_num_threads(threads)
-        self._key: int | None = None
-        self._work: Callable[[Any], Any] | None = None
-
-    def node(self) -> str:
-        """Give the node that this worker runs on."""
-        return str(ray.get_runtime_context().get_node_id())
-
-    def do(self, key: int, boxed: list[Any], item: Any) -> Any:
-        """Give the result of one piece or its `Failure`. boxed: holds the reference of the work, fetched once per key."""
-        if key != self._key:
-            self._work, self._key = ray.get(boxed[0]), key
-        if self._work is None:
-            raise TypeError("expected work to do, got None")
-        return attempt(self._work, item)
 
 
 @dataclass(eq=False)
@@ -93,6 +73,15 @@ class RayWorkers:
         finally:
             for seat in flying.values():  # stopped, or whoever asked wants no more
                 self._dismiss(seat)
+
+    def finish(self, runner: Runner, *, together: int) -> Outcome:
+        """Drive a run to its end on so many workers."""
+        self.close()  # they need the CPUs
+        # Ray Train takes seconds to import, and most runs don't need it.
+        outcome: Outcome = resolve("tacit.search.cluster.together:finish_together")(
+            runner, workers=min(together, self.count), cpus=self.cpus
+        )
+        return outcome
 
     def close(self) -> None:
         """Send the workers away."""
