@@ -17,6 +17,7 @@ from tacit.environments.game import Game
 from tacit.environments.opening import environment_of, game_of
 from tacit.environments.rollouts import Episodes, Policy, episode_seeds, episodes_of
 from tacit.goals.acting import OPPONENTS, opponents_of
+from tacit.goals.own import own_scores
 from tacit.ground.errors import ConfigError
 from tacit.ground.progress import Reporter
 from tacit.program import Program
@@ -145,7 +146,8 @@ def measure_program(
 ) -> dict[str, Any]:
     """Measure a binary in the environment or the game of its program."""
     if program.environment is not None:
-        return measure_environment(binary, program.environment, episodes=program.episodes or EPISODES, seed=seed, reporter=reporter)
+        block = measure_environment(binary, program.environment, episodes=program.episodes or EPISODES, seed=seed, reporter=reporter)
+        return block | own_scores(program.goals, binary, program.examples, "test")
     opponents = opponents_of(program.goals)
     games = program.episodes or GAMES
     return measure_game(binary, program.game, opponents, games=games, evaluations=evaluations, seed=seed, reporter=reporter)

@@ -19,6 +19,7 @@ from tacit.ground.progress import Reporter
 from tacit.ground.tables import Table
 from tacit.program import Program
 from tacit.search.columns import seed_of
+from tacit.search.evolution_running import evolves
 from tacit.search.game_network import check_game_network
 from tacit.search.policy_gradient import PolicyGradient
 from tacit.search.policy_recipe import PolicyGradientRecipe, SelfPlayRecipe, settings_for
@@ -84,7 +85,11 @@ class Way(Protocol):
 
 WAYS = Table(
     "search",
-    {"policy_gradient": "tacit.acting.ways:POLICY_GRADIENT", "self_play": "tacit.acting.ways:SELF_PLAY"},
+    {
+        "policy_gradient": "tacit.acting.ways:POLICY_GRADIENT",
+        "evolution": "tacit.acting.evolving:WAY",
+        "self_play": "tacit.acting.ways:SELF_PLAY",
+    },
     group="tacit.ways",
 )
 
@@ -95,7 +100,8 @@ def way_of(program: Program) -> tuple[Way, dict[str, Any]]:
     Raises: UnknownName; ConfigError for a way that is not for it.
     """
     overrides = dict(program.recipe)
-    name = overrides.pop("search", "policy_gradient" if program.environment is not None else "self_play")
+    usual = "evolution" if evolves(program) else "policy_gradient" if program.environment is not None else "self_play"
+    name = overrides.pop("search", usual)
     way: Way = WAYS.get(str(name))
     if (name == "self_play") != (program.game is not None):
         what = "an environment" if program.environment is not None else "a game"
