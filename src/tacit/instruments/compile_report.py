@@ -91,6 +91,8 @@ def _facts(evidence: Any) -> list[str]:
     ]
     if any(spent):
         lines.append(f"took {', '.join(filter(None, spent))}")
+    if run.get("shared_by"):
+        lines.append(f"each batch of the final run was shared by {run['shared_by']} workers")
     if run.get("warm"):
         lines.append(_warm(run["warm"]))
     if run.get("interrupted"):

@@ -201,6 +201,11 @@ def checked_input(buffer: Buffer, value: npt.ArrayLike, batch: int, limits: npt.
     return array
 
 
+def fitting(graph: Graph) -> int:
+    """Give how many examples `evaluate` takes at once at the most, by their arena."""
+    return max(1, ARENA_BYTES // max(1, plan_memory(graph).elements * 4))
+
+
 def evaluate(graph: Graph, inputs: Sequence[npt.ArrayLike], *, batch: int = 256) -> list[Array]:
     """Run a graph on any number of examples, at most `batch` at once (fewer where their arena would pass 4 MB).
 
@@ -223,8 +228,7 @@ def evaluate(graph: Graph, inputs: Sequence[npt.ArrayLike], *, batch: int = 256)
     if len(arrays) == len(graph.of_kind("input")):  # here, so that an error names the example of the whole and not of a chunk
         for buffer, array in zip(graph.of_kind("input"), arrays, strict=True):
             checked_input(buffer, array, count, limits.get(buffer.name))
-    fits = max(1, ARENA_BYTES // max(1, plan_memory(graph).elements * 4))
-    size = min(batch, count, fits)
+    size = min(batch, count, fitting(graph))
     starts = range(0, count, size)
     workers = min(blas_threads(), len(starts))
 

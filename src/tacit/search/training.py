@@ -87,6 +87,7 @@ class Training:
         """Begin a run. terms: what is added to the loss in every step. own: the weight of the labels' own loss beside them."""
         self.terms, self.own = tuple(terms), own
         self.spread: Spread | None = None
+        self.shared_by = 1  # processes, in the end
         self.task, self.recipe, self.progress, self.seed = task, recipe, progress, seed
         self.device = task.train.targets.device
         self.network = network.to(self.device)

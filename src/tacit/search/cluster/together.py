@@ -137,6 +137,7 @@ def finish_together(runner: Runner, *, workers: int, cpus: int) -> Outcome:
         runner.resume()
         return runner.finish()
     training.restore(given.tensors, given.values)
+    training.shared_by = workers
     runner.history[:] = given.outcome.history
     runner.best, runner.best_score = given.outcome.weights, given.outcome.score
     runner.save()
