@@ -24,6 +24,9 @@ from torch import nn
 import tacit
 from tacit.ir.graph import Graph
 from tacit.program import Program
+from tacit.resizing.channels import groups_of
+from tacit.resizing.choosing import rank
+from tacit.resizing.rebuilding import rebuild, recalibrate
 from tacit.search.rebuilding import rebuilt
 from tacit.search.trained import load_trained
 from tacit.shipping import lower_network
@@ -33,19 +36,19 @@ ROOT = "resize"
 
 @dataclass(frozen=True)
 class Case:
-    """One original. title: as it stands in figures. lines: what replaces lines of its tacit.toml. steps: of its training."""
+    """One original. title: as it stands in figures. lines: what replaces lines of its tacit.toml. plan: of the steps of its training."""
 
     title: str
     data_set: str
-    steps: int
+    plan: tuple[tuple[int, int], ...]
     lines: tuple[tuple[str, str], ...] = ()
 
 
 _WIDE = ('name = "convnet2d"', 'name = "convnet2d"\nwidth = 32\ndepth = 1')
 _FLIPS = ('# augment = ["shift", "flip", "affine", "erase"]', 'augment = ["shift", "flip"]')
 CASES = {
-    "fashion": Case("Fashion-MNIST", "fashion-mnist", 4000, (_WIDE,)),
-    "cifar": Case("CIFAR-10", "cifar10-train20k", 8400, (_WIDE, _FLIPS)),
+    "fashion": Case("Fashion-MNIST", "fashion-mnist", ((0, 4000), (2159, 800)), (_WIDE,)),
+    "cifar": Case("CIFAR-10", "cifar10-train20k", ((0, 8400), (3704, 1500)), (_WIDE, _FLIPS)),
 }
 
 
@@ -57,6 +60,16 @@ class Original:
     program: Program
     binary: tacit.Binary
     seconds: float
+
+    @property
+    def steps(self) -> int:
+        """Count the steps of its training."""
+        return int(self.binary.evidence["run"]["steps"])
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Give the settings of its skeleton."""
+        return dict(self.binary.evidence["run"]["settings"])
 
     def network(self) -> nn.Module:
         """Give its network in the form in which it is trained, in evaluation mode."""
@@ -72,6 +85,25 @@ class Original:
     def accuracy(self, network: nn.Module, split: str) -> float:
         """Give the accuracy on a split, by PyTorch in float32."""
         return accuracy(network, self.program, split)
+
+
+def some_inputs(given: Original, seed: int, count: int = 2048) -> tuple[list[torch.Tensor], torch.Tensor]:
+    """Draw training examples: arrays as the network takes them, and int64[example] targets."""
+    train = given.program.examples.split("train")
+    rows = np.random.default_rng(seed).permutation(len(train))[:count]
+    arrays = [torch.from_numpy(np.ascontiguousarray(array[rows])).float() for array in train.inputs]
+    return arrays, torch.from_numpy(train.targets[rows]).long()
+
+
+def cut_to(given: Original, part: float, seed: int) -> nn.Module:
+    """Keep the same part of the channels of every group, chosen and made up for as `tacit resize` does, without any training."""
+    network, (arrays, _) = given.network(), some_inputs(given, seed)
+    groups = groups_of(network, given.program.signature.input.arrays)
+    rankings = rank(network, groups, arrays, given.program.signature.output)
+    kept = {place: ranking.kept(round(group.size * part)) for place, (group, ranking) in enumerate(zip(groups, rankings, strict=True))}
+    made = rebuild(network, groups, kept, arrays)
+    recalibrate(made, arrays)
+    return made.eval()
 
 
 class Timer(tacit.Reporter):
@@ -103,7 +135,7 @@ def original(name: str, cache: Path) -> Original:
                 text = text.replace(old, new)
             toml.write_text(text, encoding="utf-8")
         timer = Timer()
-        binary = tacit.compile(tacit.read(directory), seed=0, plan=[(0, case.steps)], reporter=timer)
+        binary = tacit.compile(tacit.read(directory), seed=0, plan=list(case.plan), reporter=timer)
         times.write_text(json.dumps({"training": timer.training}))
         binary.save(file)
     return Original(case, tacit.read(directory), tacit.load(file), float(json.loads(times.read_text())["training"]))

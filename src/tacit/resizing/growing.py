@@ -12,6 +12,7 @@ import inspect
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from os import PathLike
 from typing import Any
 
 import numpy as np
@@ -29,21 +30,20 @@ from tacit.ground.errors import BudgetError, ConfigError, TacitError, raise_all
 from tacit.ground.progress import Reporter
 from tacit.program import Program
 from tacit.resizing.deepening import deepened
+from tacit.resizing.original import Original, original_of
 from tacit.resizing.widening import widened
 from tacit.search.columns import columns, seed_of
 from tacit.search.devices import device_for, multiplies_bfloat16
 from tacit.search.interrupts import first_interrupt_asks
 from tacit.search.learnable import check_examples
-from tacit.search.rebuilding import rebuilt
 from tacit.search.recipe import Recipe, recipe_for
 from tacit.search.running import WARM_SLACK, Clock, Outcome, Runner, Stop
-from tacit.search.schedule import Plan, Progress
+from tacit.search.schedule import Progress
 from tacit.search.search import Found
 from tacit.search.sizing import pace
 from tacit.search.trained import Trained, save_trained
 from tacit.search.training import Task, Training
 from tacit.search.trials import WIDE
-from tacit.search.warm import kept_run, skeleton_name
 from tacit.shipping import examine, ship
 from tacit.skeletons.table import network_for, skeleton_for
 
@@ -52,7 +52,7 @@ RATE, WARMUP = 0.5, 0.1
 #: The part of the passes from scratch that are taken without a budget.
 SHARE = 0.5
 DEPTH = "depth"
-_SHOWN = 5
+_MOST, _DEEPEST = 16.0, 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +68,7 @@ class Grown:
     metric: str
     before: float
     after: float
-    costs: tuple[Mapping[str, int], Mapping[str, int]]
+    costs: tuple[Mapping[str, float], Mapping[str, float]]
     added: int
 
     @property
@@ -90,31 +90,37 @@ class Grown:
 
 
 def grow(
-    binary: Binary,
-    program: Program,
+    binary: Binary | str | PathLike[str],
     *,
+    program: Program | str | PathLike[str] | None = None,
     factor: float = 2.0,
     deeper: int = 0,
     seed: int = 0,
     device: str = "auto",
-    plan: Plan | None = None,
+    minutes: float | None = None,
+    steps: int | None = None,
     reporter: Reporter | None = None,
+    started: float | None = None,
 ) -> Grown:
-    """Give a binary with `factor` times the channels and `deeper` more blocks per stage, trained on with the program's examples.
+    """Give a binary with `factor` times the channels and `deeper` more blocks per stage, trained on with the examples as they are now.
 
-    binary: one whose run is kept in the program directory. plan: the steps to take (default: `budget.steps`, else `budget.minutes`,
-    else half of the passes that the run from scratch took). Nothing is written but the run, which is kept beside the others.
+    binary: in memory, its file, or the program directory that it was compiled in, which keeps its run. program: default: the program
+    directory that the file lies in or beside. minutes or steps: of training (default: half of the passes over the examples that the run
+    from scratch took). started: `time.monotonic()` when the person's command began. Nothing is written but the run, which is kept
+    beside the others.
     Raises: ConfigError naming every reason why it can't be grown; BudgetError when the larger one is over the program's limits;
     LoweringError; InputError.
     """
-    reporter, meter = reporter or Reporter(), Meter(None if program.budget.minutes is None else program.budget.minutes * 60.0)
+    reporter = reporter or Reporter()
+    check_factors(factor, deeper, minutes=minutes, steps=steps)
+    given = original_of(binary, program, reporter=reporter)
+    program, trained, train, validation = given.program, given.trained, given.learnt, given.held
+    meter = Meter(None if minutes is None else minutes * 60.0, start=started)
     check_examples(program)
     goal = (program.goals or (Goal(program.signature.output.metric),))[0]
     check_goals_fit((goal,), program.signature.output)
-    trained = kept_run(program.directory, binary.digest)
-    _check(trained, program, factor=factor, deeper=deeper)
-    train, validation, place = program.examples.split("train"), program.examples.split("validation"), device_for(device)
-    old = rebuilt(trained, program)
+    _check(given, deeper=deeper)
+    place, old = device_for(device), given.network
     reporter.phase("growing")
     larger, settings = enlarged(old, program, trained.values["settings"], factor=factor, deeper=deeper, seed=seed)
     evaluated = len(validation) + int((program.examples.splits == "test").sum())
@@ -122,30 +128,28 @@ def grow(
     _check_limits(examined.costs, program)
     recipe = growing_recipe(recipe_for(program.signature, program.recipe, examples=len(train)))
     task = Task(program.signature, columns(train, place), columns(validation, place), goal)
-    if plan is None:
-        plan = _default_plan(program, trained, train, recipe)
     known = _measured_before(trained, validation)
     drawn, augment = seed_of(seed, "grow") % 2**31, bool(trained.values["augmented"])
-    before = _score(_run(task, old, recipe, Progress([]), seed=drawn, augment=False), known)
-    clock = None
-    if plan is None:
+    before = _score(run_on(task, old, recipe, Progress([]), seed=drawn, augment=False), known)
+    clock, plan = None, [(0, steps if steps is not None else _usual_steps(trained, train, recipe))]
+    if minutes is not None:
         clock = Clock(lambda: meter.left() - examined.reserve, recipe.epochs * max(1, len(train) // recipe.batch))
-        per_step = pace(_run(task, copy.deepcopy(larger), recipe, Progress([(0, 1000)]), seed=drawn, augment=augment))
+        per_step = pace(run_on(task, copy.deepcopy(larger), recipe, Progress([(0, 1000)]), seed=drawn, augment=augment))
         plan = [(0, max(1, min(int(clock.left() / per_step), clock.most_steps)))]
-    run = _run(task, larger, recipe, Progress(plan), seed=drawn, augment=augment)
+    run = run_on(task, larger, recipe, Progress(plan), seed=drawn, augment=augment)
     with first_interrupt_asks() as stop:
         reporter.phase("training")
         outcome = trained_on(run, reporter=reporter, stop=stop, clock=clock)
     after = _score(run, known)
     sign = 1.0 if metric_of(goal).higher_is_better else -1.0
     grew = sign * after >= sign * before and run.progress.step > 0
-    costs = (dict(binary.evidence.get("costs") or {}), dict(examined.costs))
+    costs = (dict(given.binary.evidence.get("costs") or {}), dict(examined.costs))
     added = len(set(train.ids.tolist()) - set(trained.values["ids"]))
     if not grew:
         reporter.note(f"not better than before ({goal.metric} {after:.4f}, before {before:.4f}): the old weights stay")
-        return Grown(binary, False, goal.metric, before, after, costs, added)
+        return Grown(given.binary, False, goal.metric, before, after, costs, added)
     reporter.phase("lowering and measuring")
-    story = {"from": binary.digest, "factor": factor, "deeper": deeper, "metric": goal.metric, "added": added}
+    story: dict[str, Any] = {"from": given.binary.digest, "factor": factor, "deeper": deeper, "metric": goal.metric, "added": added}
     story["validation"] = {"before": before, "after": after}
     found = Found(run.network, settings, recipe, outcome, run, ())
     seconds = None if clock is None else meter.elapsed()
@@ -190,36 +194,38 @@ def trained_on(run: Training, *, reporter: Reporter, stop: Stop, clock: Clock | 
     return outcome
 
 
-def _check(trained: Trained, program: Program, *, factor: float, deeper: int) -> None:
-    """Refuse what can't be grown. Raises: ConfigError naming every reason."""
-    values, examples = trained.values, program.examples
-    problems = []
-    if not 1.0 <= factor <= 16.0:
-        problems.append(f"`grow` is {factor:g}, expected 1 (no wider) to 16 times the channels")
-    if not 0 <= deeper <= 8:
-        problems.append(f"`deeper` is {deeper}, expected 0 to 8 more blocks per stage")
+def check_factors(factor: float, deeper: int, *, minutes: float | None, steps: int | None) -> None:
+    """Refuse numbers that make no larger network, or don't train it. Raises: ConfigError naming all of them."""
+    problems = ["`minutes` and `steps` at once: one of them ends the training"] if minutes is not None and steps is not None else []
+    if minutes is not None and not minutes > 0:
+        problems.append(f"`minutes` is {minutes:g}, expected more than 0")
+    if steps is not None and steps < 1:
+        problems.append(f"`steps` is {steps}, expected at least 1")
+    if not 1.0 <= factor <= _MOST:
+        problems.append(f"`grow` is {factor:g}, expected 1 (no wider) to {_MOST:g} times the channels")
+    if not 0 <= deeper <= _DEEPEST:
+        problems.append(f"`deeper` is {deeper}, expected 0 to {_DEEPEST} more blocks per stage")
     if factor == 1.0 and deeper == 0:
         problems.append("`grow` is 1 and `deeper` is 0: nothing would grow")
-    if not (examples.splits == "validation").any():
-        problems.append("there are no validation examples, so nothing could tell whether it became better")
-    if values["signature"] != program.signature.to_json():
-        problems.append(f"the binary was compiled for other types than {program.signature}: compile again first")
-    if values["skeleton"] != skeleton_name(program):
-        problems.append(f"its skeleton is `{values['skeleton']}`, now it is `{skeleton_name(program)}`: compile again first")
-    elif deeper:
-        skeleton = skeleton_for(program.signature, program.skeleton)
-        if _depth_of(skeleton.build) is None and DEPTH not in values["settings"]:
-            problems.append(f"the skeleton `{skeleton.name}` has no `depth`: grow without `deeper`")
-    seen = {*values["ids"], *values.get("also_seen", ())}
-    learning = set(examples.ids[examples.splits == "train"].tolist())
-    leaked = [one for one in examples.ids.tolist() if one in seen and one not in learning]
+    raise_all(problems, heading="expected how much larger it shall be", fix="--grow 2", error=ConfigError)
+
+
+def _check(given: Original, *, deeper: int) -> None:
+    """Refuse what can't be grown. Raises: ConfigError naming every reason."""
+    problems = []
+    if not len(given.held):
+        problems.append("there are no validation examples that it has not learnt from, so nothing could tell whether it became better")
+    skeleton = skeleton_for(given.program.signature, given.program.skeleton)
+    if deeper and _depth_of(skeleton.build) is None and DEPTH not in given.trained.values["settings"]:
+        problems.append(f"the skeleton `{skeleton.name}` has no `{DEPTH}`: grow without `deeper`")
+    seen = {*given.trained.values["ids"], *given.trained.values.get("also_seen", ())}
+    leaked = [one for one in given.held.ids.tolist() if one in seen]
     if leaked:
-        shown = ", ".join(leaked[:_SHOWN]) + (" ..." if len(leaked) > _SHOWN else "")
-        problems.append(f"{len(leaked)} examples that measure now were learnt from by the binary ({shown}): scores would not be honest")
+        problems.append(f"{len(leaked)} validation examples were learnt from by an earlier run ({', '.join(leaked[:3])} ...)")
     raise_all(problems, heading="expected a binary and a program that can grow", error=ConfigError)
 
 
-def _check_limits(costs: Mapping[str, int], program: Program) -> None:
+def _check_limits(costs: Mapping[str, float], program: Program) -> None:
     """Refuse a larger network that is over the limits of the program's budget. Raises: BudgetError."""
     budget = program.budget
     limits = {"macs": budget.macs, "weight_bytes": budget.weight_bytes, "arena_bytes": budget.arena_bytes}
@@ -244,20 +250,17 @@ def _depth_of(build: Any) -> int | None:
     return int(parameter.default) if parameter is not None and isinstance(parameter.default, int) else None
 
 
-def _run(task: Task, network: nn.Module, recipe: Recipe, progress: Progress, *, seed: int, augment: bool) -> Training:
+def run_on(task: Task, network: nn.Module, recipe: Recipe, progress: Progress, *, seed: int, augment: bool) -> Training:
+    """Make a run in the precision that pays for a network of its size."""
     wide = max(parameter.numel() for parameter in network.parameters()) >= WIDE
     low = recipe.precision == "bfloat16" or (recipe.precision is None and wide and multiplies_bfloat16(task.train.targets.device))
     return Training(task, network, recipe, progress, seed=seed, augment=augment, low_precision=low)
 
 
-def _default_plan(program: Program, trained: Trained, train: Examples, recipe: Recipe) -> Plan | None:
-    """Give the steps of the budget, None for a run by the clock; without a budget, `SHARE` of the passes from scratch."""
-    if program.budget.steps is not None:
-        return [(0, program.budget.steps)]
-    if program.budget.minutes is not None:
-        return None
-    earlier = int(trained.values["recipe"]["batch"]) * int(trained.values["steps"]) / max(1, len(trained.values["ids"]))
-    return [(0, max(1, round(SHARE * earlier * len(train) / recipe.batch)))]
+def _usual_steps(trained: Trained, train: Examples, recipe: Recipe) -> int:
+    """Give `SHARE` of the steps that the passes of the run from scratch take now."""
+    passes = int(trained.values["recipe"]["batch"]) * int(trained.values["steps"]) / max(1, len(trained.values["ids"]))
+    return max(1, round(SHARE * passes * len(train) / recipe.batch))
 
 
 def _measured_before(trained: Trained, validation: Examples) -> np.ndarray:

@@ -17,7 +17,7 @@ from tacit.resizing import growing
 from tacit.resizing.growing import grow
 from tacit.search.rebuilding import rebuilt
 from tacit.search.trained import load_trained, save_trained
-from tacit.signature.outputs import Class
+from tacit.skeletons.table import CONVNET_2D
 from tests.unit.search.small_task import examples
 
 
@@ -50,7 +50,7 @@ def place(origin, tmp_path) -> tuple[Path, Binary]:
 def test_a_grown_binary_is_larger_not_worse_and_can_be_trained_again(place):
     directory, binary = place
     now = program(directory, part(200))
-    found = grow(binary, now, factor=2.0, deeper=1)
+    found = grow(binary, program=now, steps=30, factor=2.0, deeper=1)
     assert found.grew and found.met
     assert found.after >= found.before
     assert found.costs[1]["macs"] > 3 * found.costs[0]["macs"]
@@ -61,7 +61,7 @@ def test_a_grown_binary_is_larger_not_worse_and_can_be_trained_again(place):
     assert kept is not None
     assert kept.values["settings"]["depth"] == 2
     assert rebuilt(kept, now).body[0].conv.weight.shape[0] == 16
-    again = grow(found.binary, now, factor=1.5)
+    again = grow(found.binary, program=now, steps=30, factor=1.5)
     assert again.costs[0] == found.costs[1]
 
 
@@ -71,7 +71,9 @@ def test_old_weights_stay_when_the_grown_ones_are_worse(place, monkeypatch):
     now = part(200)
     targets = np.where(now.splits == "train", 1 - now.targets, now.targets)
     monkeypatch.setattr(growing, "WARM_SLACK", 1e9)  # take the last weights, however much worse
-    found = grow(binary, program(directory, replace(now, targets=targets), recipe={"batch": 16, "learning_rate": 0.2}), factor=2.0)
+    found = grow(
+        binary, program=program(directory, replace(now, targets=targets), recipe={"batch": 16, "learning_rate": 0.2}), steps=30, factor=2.0
+    )
     assert not found.grew and not found.met
     assert found.after < found.before
     assert found.binary is binary
@@ -82,7 +84,9 @@ def test_weights_of_before_are_among_those_that_validation_chooses_from(place):
     directory, binary = place
     now = part(200)
     targets = np.where(now.splits == "train", 1 - now.targets, now.targets)
-    found = grow(binary, program(directory, replace(now, targets=targets), recipe={"batch": 16, "learning_rate": 0.2}), factor=2.0)
+    found = grow(
+        binary, program=program(directory, replace(now, targets=targets), recipe={"batch": 16, "learning_rate": 0.2}), steps=30, factor=2.0
+    )
     assert found.after >= found.before
 
 
@@ -97,39 +101,53 @@ def test_old_validation_is_that_of_before(place):
     assert len(growing._measured_before(everything, part(200).split("validation"))) == len(part(200).split("validation"))
 
 
-def test_every_reason_not_to_grow_is_named(place):
+def test_numbers_that_make_nothing_larger_are_all_named(place):
+    directory, binary = place
+    with pytest.raises(ConfigError) as caught:
+        grow(binary, program=program(directory, part(200)), steps=30, factor=0.5, deeper=9, minutes=1.0)
+    assert "`grow` is 0.5" in str(caught.value)
+    assert "`deeper` is 9" in str(caught.value)
+    assert "`minutes` and `steps` at once" in str(caught.value)
+
+
+def test_without_examples_that_can_tell_it_is_refused(place):
     directory, binary = place
     whole = part(200)
-    splits = np.where(whole.splits == "validation", "train", whole.splits)
-    splits[whole.splits == "train"] = "test"
-    given = replace(whole, splits=splits, signature=whole.signature.input >> Class("up", "down"))
-    with pytest.raises(ConfigError) as caught:
-        grow(binary, replace(program(directory, given), signature=given.signature), factor=0.5, deeper=9)
-    text = str(caught.value)
-    for reason in ("`grow` is 0.5", "`deeper` is 9", "no validation examples", "other types", "learnt from by the binary"):
-        assert reason in text
+    given = replace(whole, splits=np.where(whole.splits == "validation", "train", whole.splits))
+    with pytest.raises(ConfigError, match="nothing could tell whether it became better"):
+        grow(binary, program=program(directory, given), steps=30, factor=2.0)
+
+
+def test_a_skeleton_without_depth_grows_no_deeper(place):
+    def flat(signature, *, width=8):
+        return CONVNET_2D.build(signature, width=width, depth=1)
+
+    given = program(place[0], part(100), skeleton=flat)
+    binary = compile_program(given)
+    with pytest.raises(ConfigError, match="the skeleton `flat` has no `depth`"):
+        grow(binary, program=given, steps=30, factor=2.0, deeper=1)
 
 
 def test_nothing_to_grow_is_refused(place):
     directory, binary = place
     with pytest.raises(ConfigError, match="nothing would grow"):
-        grow(binary, program(directory, part(200)), factor=1.0)
+        grow(binary, program=program(directory, part(200)), steps=30, factor=1.0)
 
 
 def test_a_network_over_the_limits_is_refused_before_training(place):
     directory, binary = place
     limit = int(binary.evidence["costs"]["macs"])
     with pytest.raises(BudgetError, match=f"macs, at most {limit:,}"):
-        grow(binary, program(directory, part(200), budget=Budget(steps=10**9, macs=limit)), factor=2.0)
+        grow(binary, program=program(directory, part(200), budget=Budget(macs=limit)), steps=10**9, factor=2.0)
 
 
 def test_a_binary_whose_run_is_not_kept_is_refused(origin, tmp_path):
-    with pytest.raises(ConfigError, match="expected the run that made"):
-        grow(origin[1], program(tmp_path, part(200)), factor=2.0)
+    with pytest.raises(ConfigError, match="they are not kept"):
+        grow(origin[1], program=program(tmp_path, part(200)), steps=30, factor=2.0)
 
 
 def test_the_same_seed_and_steps_give_the_same_binary(place):
     directory, binary = place
     now = program(directory, part(200))
-    first, again = (grow(binary, now, factor=2.0, seed=3).binary.digest for _ in range(2))
+    first, again = (grow(binary, program=now, steps=30, factor=2.0, seed=3).binary.digest for _ in range(2))
     assert first == again
