@@ -63,7 +63,7 @@ class Program:
             opened = environment_of(self.environment, signature=self.signature, options=self.options)
             object.__setattr__(self, "environment", opened)
         if self.game is not None:
-            object.__setattr__(self, "game", game_of(self.game, directory=self.directory))
+            object.__setattr__(self, "game", game_of(self.game))
         if self.signature is None:
             own = self.environment.signature if self.environment is not None else signature_of_game(self.game)
             object.__setattr__(self, "signature", own)

@@ -13,6 +13,7 @@ from typing import Any
 from tacit.environments.environment import Environment
 from tacit.environments.game import Game
 from tacit.environments.game_check import lacks
+from tacit.ground.digests import sha256
 from tacit.ground.errors import ConfigError
 from tacit.ground.tables import did_you_mean, resolve
 from tacit.signature.base import Signature
@@ -56,53 +57,87 @@ def _typed(environment: Environment) -> Environment:
     return environment
 
 
-def game_of(given: Any, *, directory: Path | None = None) -> Game:
-    """Give the game of an object with the rules, a class or function that makes one, or ``"module:name"`` of either.
+class FromFile:
+    """A game in a file of a person's, ``rules.py:MyGame``. It pickles as its path, so that workers elsewhere load it themselves."""
 
-    directory: where a module is looked for first, as in ``"rules.py:MyGame"``. Raises: ConfigError.
-    """
+    def __init__(self, path: Path, name: str) -> None:
+        self._path, self._called = Path(path), name
+        self._made: Any = None
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        if self._made is None:
+            self._made = _made(getattr(_from_file(self._path), self._called, None), f"{self._path.name}:{self._called}")
+        return getattr(self._made, name)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (FromFile, (self._path, self._called))
+
+    def __repr__(self) -> str:
+        return f"{self._path.name}:{self._called}"
+
+
+def game_of(given: Any) -> Game:
+    """Give the game of an object with the rules, a class or function that makes one, or ``module:name`` of either. Raises: ConfigError."""
+    game: Game
     if isinstance(given, str):
-        given = named(given, directory, what="a game")
-    if isinstance(given, type) or (callable(given) and lacks(given)):
+        place, _, attribute = given.partition(":")
+        if not place or not attribute:
+            raise ConfigError(f"expected a game as `module:name`, got `{given}`", fix="give the object with the rules itself")
         try:
-            given = given()
+            module = importlib.import_module(place)
+        except ModuleNotFoundError as error:
+            raise ConfigError(f"expected the module of a game, there is none - at `{given}`", cause=str(error)) from error
         except Exception as error:  # a person's code
-            raise ConfigError(f"expected a game that can be made - at `{given!r}`", cause=f"{type(error).__name__}: {error}") from error
-    lacking = lacks(given)
+            raise ConfigError(f"expected a module that can be imported - at `{given}`", cause=f"{type(error).__name__}: {error}") from error
+        if not hasattr(module, attribute):
+            known = [name for name in vars(module) if not name.startswith("_")]
+            raise ConfigError(f"expected a game in `{place}`, got `{attribute}`", fix=did_you_mean(attribute, known))
+        game = _made(getattr(module, attribute), given)
+        return game
+    if isinstance(given, type) or (callable(given) and lacks(given)):
+        game = _made(given, getattr(given, "__name__", type(given).__name__))
+        return game
+    return _held(given)
+
+
+def _made(thing: Any, where: str) -> Game:
+    """Call what makes a game, take what is one. Raises: ConfigError."""
+    if isinstance(thing, type) or (callable(thing) and lacks(thing)):
+        try:
+            thing = thing()
+        except Exception as error:  # a person's code
+            raise ConfigError(f"expected a game that can be made - at `{where}`", cause=f"{type(error).__name__}: {error}") from error
+    return _held(thing)
+
+
+def _held(thing: Any) -> Game:
+    lacking = lacks(thing)
     if lacking:
         raise ConfigError(
-            f"expected a game, got {what_came(given)} without {', '.join(f'`{part}`' for part in lacking)}",
+            f"expected a game, got {what_came(thing)} without {', '.join(f'`{part}`' for part in lacking)}",
             fix="see the protocol `tacit.environments.game.Game`",
         )
-    game: Game = given
+    game: Game = thing
     return game
 
 
-def named(reference: str, directory: Path | None, *, what: str) -> Any:
-    """Give what ``module:name`` or ``file.py:name`` is called; a file is looked for in `directory`. Raises: ConfigError."""
-    place, _, attribute = reference.partition(":")
-    if not place or not attribute:
-        raise ConfigError(f"expected {what} as `module:name` or `file.py:name`, got `{reference}`", fix="rules.py:MyGame")
+def _from_file(path: Path) -> ModuleType:
+    """Run a person's file, once per process and version of its text. Raises: ConfigError."""
     try:
-        module = _from_file(directory or Path(), place) if place.endswith(".py") else importlib.import_module(place)
-    except ModuleNotFoundError as error:
-        raise ConfigError(
-            f"expected the module of {what}, there is none - at `{reference}`", cause=str(error), fix="file.py:name"
-        ) from error
+        name = f"tacit_rules_{sha256(path.read_bytes())[:16]}"
+        if name not in sys.modules:
+            spec = importlib.util.spec_from_file_location(name, path)
+            if spec is None or spec.loader is None:
+                raise ConfigError(f"expected a Python file - at `{path}`")
+            sys.modules[name] = importlib.util.module_from_spec(spec)  # before it runs: dataclasses of the file look themselves up there
+            spec.loader.exec_module(sys.modules[name])
+    except OSError as error:
+        raise ConfigError(f"expected a Python file that can be read - at `{path}`", cause=str(error.strerror)) from error
+    except ConfigError:
+        raise
     except Exception as error:  # a person's code
-        raise ConfigError(f"expected a module that can be imported - at `{reference}`", cause=f"{type(error).__name__}: {error}") from error
-    if not hasattr(module, attribute):
-        known = [name for name in vars(module) if not name.startswith("_")]
-        raise ConfigError(f"expected {what} in `{place}`, got `{attribute}`", fix=did_you_mean(attribute, known))
-    return getattr(module, attribute)
-
-
-def _from_file(directory: Path, place: str) -> ModuleType:
-    path = (directory / place).resolve()
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    if not path.is_file() or spec is None or spec.loader is None:
-        raise ModuleNotFoundError(f"there is no file `{path.name}` in `{directory}`")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules.setdefault(path.stem, module)  # so that what it defines can be pickled
-    spec.loader.exec_module(module)
-    return module
+        sys.modules.pop(name, None)
+        raise ConfigError(f"expected a file that can be run - at `{path}`", cause=f"{type(error).__name__}: {error}") from error
+    return sys.modules[name]
