@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tacit.acting.compiling import compile_acting
 from tacit.binary.binary import Binary
 from tacit.evidence import run_of, suspicious_labels
 from tacit.goals.evidence import check_goals_fit
@@ -15,6 +16,7 @@ from tacit.goals.goal import Goal
 from tacit.ground.budget import Meter
 from tacit.ground.progress import Reporter
 from tacit.program import Program
+from tacit.search.choosing import choosing_for
 from tacit.search.columns import columns, seed_of
 from tacit.search.devices import device_for
 from tacit.search.evolution_running import GENERATIONS, GRADIENT_SHARE, evolution_evidence, evolve, evolves
@@ -28,7 +30,7 @@ from tacit.search.search import Examined, Search
 from tacit.search.training import Task
 from tacit.search.warm import start_of, suggestion, warm_recipe
 from tacit.search.workers import workers_on
-from tacit.shipping import examine, ship
+from tacit.shipping import costs, examine, ship
 from tacit.skeletons.table import check_settings, skeleton_for
 
 DEFAULT_MINUTES = 5.0
@@ -59,9 +61,14 @@ def compile(
     process, or ``ray``, ``ray:4``, ``ray://HOST:6379``.
     run_directory: where checkpoints go (default: `.tacit/runs` in the program directory; none without one).
     started: `time.monotonic()` when the person's command began, for the budget.
+    A program with an environment or a game learns by acting, see `tacit.acting.compiling.compile_acting`.
     Raises: InputError for examples that can't be learned from, LoweringError, BudgetError, ConfigError.
     """
     reporter = reporter or Reporter()
+    if program.acts:
+        return compile_acting(
+            program, seed=seed, resume=resume, plan=plan, on=on, run_directory=run_directory, reporter=reporter, started=started
+        )
     budget = program.budget
     goals = program.goals or (Goal(program.signature.output.metric),)
     check_goals_fit(goals, program.signature.output)
@@ -113,6 +120,8 @@ def compile(
             start=start,
             workers=workers,
             device=device,
+            choosing=choosing_for(program.search, followed),
+            cost=lambda network: costs(network, program),
             examine=lambda network: examine(network, program, train, evaluated),
         )
         found = search.run(program.settings if start is None else start.settings, resume=resume)
@@ -139,7 +148,7 @@ def compile(
                 resume=resume,
             )
             evolution = evolution_evidence(evolved, protection, goals[0])
-            found = replace(found, outcome=replace(found.outcome, interrupted=evolved.interrupted))
+            found = replace(found, evolved=evolved, outcome=replace(found.outcome, interrupted=evolved.interrupted))
         timed = meter.seconds is not None
         reporter.phase("lowering and measuring")
         if found.training.task is task:  # a trial, saved when choosing was interrupted, has not seen validation
@@ -149,6 +158,7 @@ def compile(
             program,
             learnt=learnt,
             measured=("test",) if refit else ("validation", "test"),
+            workers=workers,
             last=lambda: {
                 "suspicious": suspicious_labels(found, learnt),
                 "run": run_of(program, found, seed=seed, device=place, seconds=meter.elapsed() if timed else None, start=start),

@@ -10,6 +10,7 @@ import json
 import os
 import platform
 import subprocess
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +24,10 @@ from tacit.ground.tables import resolve
 from tacit.ir.cost import cost
 from tacit.ir.graph import Graph
 from tacit.program import Program
-from tacit.search.schedule import print_plan
+from tacit.search.schedule import print_plan, steps_of
 from tacit.search.search import Found
 from tacit.search.suspicion import rate
+from tacit.search.trials import Trial
 from tacit.search.warm import Start
 
 _SUSPICIOUS = 12
@@ -95,9 +97,11 @@ def run_of(
     interrupted = found.outcome.interrupted
     fixed = " ".join(f"--set skeleton.{name}={json.dumps(value)}" for name, value in sorted(found.settings.items()))
     fixed += "".join(f" --set train.{name}={json.dumps(value)}" for name, value in sorted(program.recipe.items()))
+    evolved = "" if found.evolved is None else f" --generations {print_plan(found.evolved.plan)}"
     warm = f" --warm-from {start.digest[:24]}" if start is not None else ""
-    again = f"tacit compile {program.name} --steps {plan} --seed {seed}{warm} {fixed}".strip()
-    if len(training.progress.plan) > 1:  # a run by the clock, planned anew on the way
+    again = f"tacit compile {program.name} --steps {plan} --seed {seed}{evolved}{warm} {fixed}".strip()
+    plans = [training.progress.plan, *([] if found.evolved is None else [found.evolved.plan])]
+    if any(len(one) > 1 for one in plans):  # a run by the clock, planned anew on the way
         again = f"tacit compile {program.name} --repeat {program.name}.tacit"
     run: dict[str, Any] = {
         "seed": seed,
@@ -115,16 +119,26 @@ def run_of(
         "repeat": None if interrupted else again,
         "interrupted": interrupted,
         "history": found.outcome.history,
-        "trials": [
-            {"rung": trial.rung, "settings": trial.settings, "validation": trial.validation, "failure": trial.failure}
-            for trial in found.trials
-        ],
+        "trials": [_trial(trial) for trial in found.trials],
     }
+    if found.choosing is not None:
+        run["search"] = asdict(found.choosing)
+    if found.front:
+        run["front"] = [_trial(trial) for trial in found.front]
+    if training.shared_by > 1:
+        run["shared_by"] = training.shared_by
     if start is not None:
         run["warm"] = _warm(start, found)
     if seconds is not None:
         run["seconds"] = round(seconds, 2)
     return run
+
+
+def _trial(trial: Trial) -> dict[str, Any]:
+    """Give the record of a trial as evidence; the times that it took are left out."""
+    row = {"number": trial.number, "rung": trial.rung, "settings": trial.settings, "steps": steps_of(trial.plan)}
+    row |= {"validation": trial.validation, "failure": trial.failure}
+    return {**row, "costs": dict(trial.costs)} if trial.costs else row
 
 
 def _warm(start: Start, found: Found) -> dict[str, Any]:

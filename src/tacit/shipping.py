@@ -19,6 +19,7 @@ from tacit.binary.probes import record_probes
 from tacit.evidence import costs_of, goals_of, labels_of, scores_of, versions
 from tacit.examples.examples import Examples
 from tacit.goals.own import own_scores
+from tacit.ground.budget import latency_seconds
 from tacit.ground.errors import ConfigError, InputError
 from tacit.ir.graph import Graph
 from tacit.ir.interpreter import evaluate
@@ -27,8 +28,11 @@ from tacit.ir.verifier import verify
 from tacit.lowering.lower import Lowered, lower_module
 from tacit.passes.pipeline import optimise
 from tacit.program import Program
+from tacit.search.scoring import scores_by
 from tacit.search.search import Examined
+from tacit.search.workers import Here, Workers
 from tacit.signature.base import ArraySpec, Signature
+from tacit.targets.c.predicting import nominal_clock, predicted_cycles
 
 #: The scores of the lowered program may differ from PyTorch's by so much, relative to the greatest score.
 TOLERANCE = 1e-4
@@ -49,7 +53,21 @@ def examine(network: nn.Module, program: Program, train: Examples, evaluated: in
     begun = time.monotonic()
     evaluate(graph, some)
     per_example = (time.monotonic() - begun) / max(1, len(some[0]))
-    return Examined(costs_of(graph), reserve=1.0 + 1.5 * lowering + 1.25 * per_example * evaluated)
+    return Examined(_costs(graph, program), reserve=1.0 + 1.5 * lowering + 1.25 * per_example * evaluated)
+
+
+def costs(network: nn.Module, program: Program) -> dict[str, float]:
+    """Lower an untrained network and give its exact costs, with the latency that is predicted where the budget limits it."""
+    _lower_anything()
+    return _costs(lower_network(network, program).graph, program)
+
+
+def _costs(graph: Graph, program: Program) -> dict[str, float]:
+    found: dict[str, float] = dict(costs_of(graph))
+    if program.budget.latency is not None:
+        clock = latency_seconds(program.budget.latency)[1]
+        found["latency"] = predicted_cycles(graph, program.signature) / (clock or nominal_clock())
+    return found
 
 
 @cache
@@ -107,12 +125,13 @@ def ship(
     last: Callable[[], Mapping[str, Any]] = dict,
     lowered: Lowered | None = None,
     entries: Entries | None = None,
+    workers: Workers | None = None,
 ) -> Binary:
     """Lower a network, hold it against PyTorch, and measure it: the scores are those of the shipped binary.
 
     learnt: the examples that its weights have seen. measured: the splits to score. last: gives what else stands in the evidence; asked
     when all else is done, so that it can tell the time. lowered, entries: where the caller has lowered it already; else the entry points
-    that the network declares are shipped with it. Raises: LoweringError; InputError when the lowered program differs.
+    that the network declares are shipped with it. workers: who scores large splits. Raises: LoweringError; InputError when the lowered program differs.
     """
     lowered = lower_network(network, program) if lowered is None else lowered
     if entries is None:
@@ -131,7 +150,7 @@ def ship(
     scores = {}
     for name in measured:
         examples = program.examples.split(name)
-        block = scores_of(evaluate(lowered.graph, examples.inputs)[0], examples) if len(examples) else {}
+        block = scores_of(scores_by(workers or Here(), lowered.graph, examples.inputs), examples) if len(examples) else {}
         block |= own_scores(program.goals, bare, examples, name)
         if block:
             scores[name] = block

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tacit.directory.acting import acting_fields, acting_goals, acting_problems, acts, refuse_acting
 from tacit.directory.functions import find_function
 from tacit.directory.overrides import apply_overrides
 from tacit.directory.schema import NOT_METRICS, TOML, Lines, faults, toml_value
@@ -24,7 +25,7 @@ from tacit.ground.progress import Reporter
 from tacit.program import Program
 from tacit.signature.base import InputType, OutputType, Signature
 from tacit.signature.types import TYPES, from_json
-from tacit.skeletons.choices import choice
+from tacit.skeletons.choices import between, choice
 
 
 def read_program(directory: Path, *, overrides: Mapping[str, str] | None = None, reporter: Reporter | None = None) -> Program:
@@ -37,10 +38,14 @@ def read_program(directory: Path, *, overrides: Mapping[str, str] | None = None,
     document, problems = apply_overrides(document, overrides or {})
     problems += faults(document, lines.where)
     signature = _signature(document, lines, problems)
-    if signature is not None:
+    if acts(document):
+        problems += acting_problems(document, directory, lines)
+    elif signature is not None:
         problems += _goal_faults(document.get("goal", {}), signature, lines)
     problems += _score_faults(document.get("goal", {}), directory, lines)
     raise_all(problems, heading=f"expected settings that are understood - at `{directory / TOML}`", error=ConfigError, most=100)
+    if acts(document):
+        return _acting_program(document, signature, directory)
     if signature is None:
         raise ConfigError(f"expected an input and an output type - at `{directory / TOML}`")
     return Program(
@@ -51,6 +56,25 @@ def read_program(directory: Path, *, overrides: Mapping[str, str] | None = None,
         skeleton=document.get("skeleton", {}).get("name", signature.input.skeleton),
         settings={key: _setting(value) for key, value in document.get("skeleton", {}).items() if key != "name"},
         recipe=dict(document.get("train", {})),
+        search=dict(document.get("search", {})),
+        evolution=document.get("evolution"),
+        budget=Budget(**_whole(document.get("budget", {}))),
+        directory=directory,
+    )
+
+
+def _acting_program(document: Mapping[str, Any], signature: Signature | None, directory: Path) -> Program:
+    """Give a program that learns by acting: it has no examples, and a signature of its own unless the file names one."""
+    given: dict[str, Any] = {} if signature is None else {"signature": signature}
+    return Program(
+        name=document.get("program", {}).get("name", program_name(directory)),
+        **given,
+        **acting_fields(document, directory),
+        goals=acting_goals(document.get("goal", {})),
+        skeleton=document.get("skeleton", {}).get("name"),
+        settings={key: _setting(value) for key, value in document.get("skeleton", {}).items() if key != "name"},
+        recipe=dict(document.get("train", {})),
+        search=dict(document.get("search", {})),
         evolution=document.get("evolution"),
         budget=Budget(**_whole(document.get("budget", {}))),
         directory=directory,
@@ -70,6 +94,7 @@ def read_outline(directory: Path) -> Outline:
     """Read name, signature and rule of the splits of a program directory, no labels and no inputs. Raises: ConfigError."""
     directory = Path(directory)
     document, lines = _read_toml(directory)
+    refuse_acting(document, directory)
     problems = faults(document, lines.where)
     signature = _signature(document, lines, problems)
     raise_all(problems, heading=f"expected settings that are understood - at `{directory / TOML}`", error=ConfigError, most=100)
@@ -211,8 +236,12 @@ def _rule(section: Mapping[str, Any]) -> SplitRule:
 
 
 def _setting(value: Any) -> Any:
+    if isinstance(value, dict):
+        if "choice" in value:
+            return choice(*value["choice"])
+        return between(*value["between"], step=value.get("step"), log=value.get("log", False))
     return choice(*value) if isinstance(value, list) else value
 
 
 def _whole(section: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value if key == "minutes" else int(value) for key, value in section.items()}
+    return {key: value if key in ("minutes", "latency") else int(value) for key, value in section.items()}

@@ -7,13 +7,15 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from tacit.ground.budget import latency_seconds
+from tacit.ground.errors import ConfigError
 from tacit.ground.tables import did_you_mean
 
 TOML = "tacit.toml"
 FORMAT = 1
 
 #: Keys of `[goal]` that are no metrics.
-NOT_METRICS = ("score", "threshold", "better", "classes")
+NOT_METRICS = ("score", "threshold", "better", "classes", "against")
 
 Rule = Callable[[Any], str | None]
 
@@ -66,12 +68,55 @@ def _setting(value: Any) -> str | None:
     return None if good else "a number, a text, true or false, or a list of them"
 
 
+def _open(value: Any) -> str | None:
+    """Take what `_setting` takes, and open choices written as sections: ``{choice = [16, 32]}``, ``{between = [8, 96], step = 8}``."""
+    if not isinstance(value, dict):
+        return _setting(value)
+    if set(value) == {"choice"}:
+        return None if isinstance(value["choice"], list) and _setting(value["choice"]) is None else "{choice = [...]} with its values"
+    ends, step = value.get("between"), value.get("step", 1)
+    good = set(value) <= {"between", "step", "log"} and isinstance(ends, list) and len(ends) == 2 and all(map(is_number, ends))
+    if not isinstance(ends, list) or not good or not is_number(step) or not isinstance(value.get("log", False), bool):
+        return "{choice = [...]} or {between = [low, high]}, the latter with `step` or `log = true`,"
+    if ends[0] > ends[1] or step <= 0 or (value.get("log") and ("step" in value or ends[0] <= 0)):
+        return "a range from low to high, a step above 0, and without a step and above 0 where `log = true`,"
+    return None
+
+
+def _time(value: Any) -> str | None:
+    try:
+        return None if isinstance(value, str) and latency_seconds(value)[0] else 'a time such as "0.5ms" or "2ms@168MHz"'
+    except ConfigError:
+        return 'a time such as "0.5ms" or "2ms@168MHz"'
+
+
+def _names(value: Any) -> str | None:
+    return None if isinstance(value, list) and all(isinstance(item, str) for item in value) else "a list of names"
+
+
+def _whole(value: Any) -> str | None:
+    return None if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else "a whole number"
+
+
+def _truth(value: Any) -> str | None:
+    return None if isinstance(value, bool) else "true or false"
+
+
 def _override(value: Any) -> str | None:
     return None if value == [] else _setting(value)  # `augment = []` turns augmentation off
 
 
 def _options(value: Any) -> str | None:
     return None if isinstance(value, dict) else "a section `[media.options]`"
+
+
+def _environment_options(value: Any) -> str | None:
+    return None if isinstance(value, dict) else "a section `[environment.options]`"
+
+
+def _against(value: Any) -> str | None:
+    good = isinstance(value, dict) and all(isinstance(part, dict) and all(map(is_number, part.values())) for part in value.values())
+    return None if good else "sections such as `[goal.against.uct]` with numbers"
 
 
 def _format(value: Any) -> str | None:
@@ -84,11 +129,25 @@ SECTIONS: Mapping[str, Mapping[str, Rule]] = {
     "input": {"type": _text, "*": lambda value: None},
     "output": {"type": _text, "*": lambda value: None},
     "split": {"validation": _fraction, "test": _fraction, "from_train": _splits, "by": _by, "salt": lambda value: None},
-    "skeleton": {"name": _text, "*": _setting},
-    "goal": {"score": _function, "threshold": _number, "better": _sense, "classes": lambda value: None, "*": _number},
-    "budget": {"minutes": _positive, "steps": _count, "generations": _count, "macs": _count, "weight_bytes": _count, "arena_bytes": _count},
+    "skeleton": {"name": _text, "*": _open},
+    "goal": {"score": _function, "threshold": _number, "better": _sense, "classes": lambda value: None, "against": _against, "*": _number},
+    "budget": {
+        "minutes": _positive,
+        "steps": _count,
+        "generations": _count,
+        "macs": _count,
+        "weight_bytes": _count,
+        "arena_bytes": _count,
+        "latency": _time,
+    },
     "train": {"*": _override},
+    "search": {
+        **{name: _whole for name in ("trials", "batch", "rungs", "factor")},
+        **{"sampler": _text, "pruner": _text, "objectives": _names, "share": _fraction, "fit": _truth},
+    },
     "evolution": {"*": _setting},
+    "environment": {"id": _text, "make": _function, "options": _environment_options, "episodes": _count},
+    "game": {"rules": _text, "games": _count},
     "media": {"remote": _text, "options": _options},
 }
 
@@ -110,7 +169,9 @@ def faults(document: Mapping[str, Any], where: Callable[[str, str | None], str])
                 problems.append(f"{where(section, key)}: unknown key `{key}` in `[{section}]`; {did_you_mean(key, list(rules))}")
             elif (wanted := rule(value)) is not None:
                 problems.append(f"{where(section, key)}: expected {wanted} for `{key}` in `[{section}]`, got {shown(value)}")
-    problems += [f"{TOML}: expected a section `[{section}]` with a `type`" for section in ("input", "output") if section not in document]
+    if not ({"environment", "game"} & set(document)):  # these have types of their own
+        missing = [section for section in ("input", "output") if section not in document]
+        problems += [f"{TOML}: expected a section `[{section}]` with a `type`" for section in missing]
     classes = document.get("goal", {}).get("classes") if isinstance(document.get("goal"), dict) else None
     if classes is not None:
         problems += _class_goal_faults(classes, where)

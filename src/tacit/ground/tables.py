@@ -24,6 +24,7 @@ EXTRAS: Mapping[str, str] = {
     "wasmtime": "wasm",
     "fsspec": "remote",
     "ray": "ray",
+    "optuna": "search",
     "gymnasium": "act",
 }
 

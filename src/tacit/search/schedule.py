@@ -76,6 +76,15 @@ def one_cycle(fraction: float, *, warmup: float) -> float:
     return (1.0 - fraction) / (1.0 - warmup) if warmup < 1 else 1.0
 
 
+def steps_of(plan: Sequence[tuple[int, int]]) -> int:
+    """Count the steps of a plan that was followed to its end.
+
+    >>> steps_of([(0, 100), (40, 50)])
+    90
+    """
+    return sum(plan[-1]) if plan else 0
+
+
 def parse_plan(text: str, *, option: str = "--steps") -> Plan:
     """Read ``5200`` or ``0:5200,3100:1900`` (at step 3100 there are 1900 left); the last entry may end the run with 0.
 

@@ -14,19 +14,23 @@ import torch
 from torch import nn
 
 from tacit.ground.budget import Budget, Meter
-from tacit.ground.errors import BudgetError
 from tacit.ground.files import write_atomic
 from tacit.ground.progress import Reporter
+from tacit.search.choosing import Choosing
+from tacit.search.evolution import Evolved
+from tacit.search.exploring import Exploration, Space, front
 from tacit.search.halving import SHARE, halve, sample
+from tacit.search.limits import Costs, Limits
 from tacit.search.recipe import Recipe
 from tacit.search.running import SLACK, WARM_SLACK, Clock, Outcome, Runner, Stop
 from tacit.search.schedule import Plan, Progress
+from tacit.search.sharing import sharers
 from tacit.search.sizing import pace, size_for
 from tacit.search.training import Task, Training
 from tacit.search.trials import Ran, Records, Trial, Trials
 from tacit.search.warm import Start
-from tacit.search.workers import Here, Workers
-from tacit.skeletons.choices import Choice, candidates
+from tacit.search.workers import Group, Here, Workers
+from tacit.skeletons.choices import Between, Choice, candidates, combinations, opened
 from tacit.skeletons.table import Skeleton
 
 CHECKPOINT, DECISION, TRIALS = "state.safetensors", "decision.json", "trials.jsonl"
@@ -38,13 +42,18 @@ WEIGHTS_PER_EXAMPLE = 256
 class Examined:
     """What an untrained network costs (MACs, bytes ...) and the seconds to keep for the work after training."""
 
-    costs: Mapping[str, int]
+    costs: Mapping[str, float]
     reserve: float
 
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """The network with the weights that validation chose, and how it was found."""
+    """The network with the weights that validation chose, and how it was found.
+
+    front: of a search with several objectives, the trials that no other one beats in all of them. choosing: how it was searched, where
+    a person said so. evolved: how evolution went on from
+    the trained weights, where it did.
+    """
 
     network: nn.Module
     settings: dict[str, Any]
@@ -52,6 +61,9 @@ class Found:
     outcome: Outcome
     training: Training
     trials: tuple[Trial, ...]
+    front: tuple[Trial, ...] = ()
+    evolved: Evolved | None = None
+    choosing: Choosing | None = None
 
 
 @dataclass(eq=False)
@@ -61,7 +73,8 @@ class Search:
     inputs: the training inputs as NumPy arrays, for fitting means and knots. plan: the steps to take, or None to plan by the
     meter's clock. final: what the winner is trained on, if it is not
     `task`. examine: lowers an untrained network and says what it costs; refuses what can't be lowered. start: where to go on from,
-    instead of random weights. workers: who runs the trials. device: where workers elsewhere train.
+    instead of random weights. workers: who runs the trials. device: where workers elsewhere train. choosing: how to search; None: every
+    combination of a few choices. cost: says what an untrained network costs, cheaper than `examine` does.
     """
 
     task: Task
@@ -80,16 +93,21 @@ class Search:
     start: Start | None = None
     workers: Workers = field(default_factory=Here)
     device: str = "auto"
+    choosing: Choosing | None = None
+    cost: Callable[[nn.Module], Costs] | None = None
     _reserved: float = field(default=0.0, init=False)
     _best: Ran | None = field(default=None, init=False)
     _records: Records = field(init=False)
     _trials: Trials = field(init=False)
+    _limits: Limits = field(init=False)
 
     def __post_init__(self) -> None:
         self._records = Records(None if self.folder is None else self.folder / TRIALS)
         self._trials = Trials(
             self.task, self.skeleton, self.recipe, self.seed, self.inputs, device=self.device, reporter=self.reporter, stop=self.stop
         )
+        cost = self.cost or (lambda network: self.examine(network).costs)
+        self._limits = Limits(self.budget, self.task.signature, self.network, cost)
 
     def network(self, settings: Mapping[str, Any]) -> nn.Module:
         """Build an untrained network; its weights depend on the seed and the settings alone. Raises: ConfigError."""
@@ -131,9 +149,25 @@ class Search:
             self.reporter.note(f"going on from step {training.progress.step}")
         elif self.start is not None and len(task.validation):
             runner.look()  # what it starts from can be what it ends with
-        outcome = runner.finish()
+        outcome = self._finish(runner)
         training.network.load_state_dict(outcome.weights)
-        return Found(training.network, dict(chosen), self.recipe, outcome, training, self._records.in_order())
+        return Found(
+            training.network, dict(chosen), self.recipe, outcome, training, self._records.in_order(), self._front(), choosing=self.choosing
+        )
+
+    def _finish(self, runner: Runner) -> Outcome:
+        """Train to the end of the plan: in this process, or by workers that share each batch, where that pays."""
+        if not isinstance(self.workers, Group) or self.stop.asked:
+            return runner.finish()
+        training, wanted = runner.training, self.recipe.workers
+        macs = 0 if wanted is not None else int(self.examine(training.network).costs.get("macs", 0))
+        together = sharers(
+            self.workers.count, wanted=wanted, macs=macs, batch=training.order.batch, steps=training.progress.left, device=training.device
+        )
+        if together == 1:
+            return runner.finish()
+        self.reporter.note(f"{together} workers share each batch of {training.order.batch}")
+        return self.workers.finish(runner, together=together)
 
     def _interrupted(self, best: Ran, outcome: Outcome) -> Found:
         """Give the best trial of a search that was stopped before it had chosen."""
@@ -141,7 +175,21 @@ class Search:
         training.network.load_state_dict(outcome.weights)
         training.dynamics.restore(best.dynamics)
         stopped = replace(outcome, interrupted=True)
-        return Found(training.network, best.trial.settings, self.recipe, stopped, training, self._records.in_order())
+        return Found(
+            training.network,
+            best.trial.settings,
+            self.recipe,
+            stopped,
+            training,
+            self._records.in_order(),
+            self._front(),
+            choosing=self.choosing,
+        )
+
+    def _front(self) -> tuple[Trial, ...]:
+        """Give the trials at the front where there are several objectives."""
+        costs = () if self.choosing is None else self.choosing.costs
+        return tuple(front(self._records.trials, costs)) if costs else ()
 
     def _ended(self, ran: Ran) -> None:
         """Remember the best trial so far, a stopped one included, if it took a step."""
@@ -165,41 +213,85 @@ class Search:
 
     def _choose(self, settings: Mapping[str, Any]) -> tuple[dict[str, Any], float | None]:
         """Give the settings, and the seconds per step where they were measured."""
-        sizes = self.skeleton.sizes
-        open_size = bool(sizes[0]) and not any(key in settings for key in sizes[0])
-        first = {key: value.values[0] if isinstance(value, Choice) else value for key, value in settings.items()}
+        space = self.space(settings)
         per_step: float | None = None
-        base: dict[str, Any] = {}
-        if open_size:
-            base, per_step = self._size(first)
-        options = self._within_limits(sample(candidates({**base, **settings}), self.seed))
-        self._reserved = self.examine(self.network(options[0])).reserve
-        if len(options) == 1:
-            return options[0], per_step
+        if space is None:
+            base: dict[str, Any] = {}
+            if self.opens_size(settings):
+                base, per_step = self._size(first_of(settings))
+            options = self._limits.keep(sample(candidates({**base, **settings}), self.seed))
+            self._reserved = self.examine(self.network(options[0])).reserve
+            if len(options) == 1:
+                return options[0], per_step
+        share = SHARE if self.choosing is None else self.choosing.share
         self.reporter.phase("choosing")
-        steps = 0 if self.plan is None else round(self.plan[0][1] * SHARE)
-        seconds = None if self.plan is not None else SHARE * self._left()
-        winner = halve(
-            options,
-            self._trials,
-            seconds=seconds,
-            steps=steps or 64,
-            workers=self.workers,
-            records=self._records,
-            stop=self.stop,
-            ended=self._ended,
-        )
+        steps = (0 if self.plan is None else round(self.plan[0][1] * share)) or 64
+        seconds = None if self.plan is not None else share * self._left()
+        if space is None:
+            winner = halve(
+                options,
+                self._trials,
+                seconds=seconds,
+                steps=steps,
+                workers=self.workers,
+                records=self._records,
+                stop=self.stop,
+                ended=self._ended,
+            )
+        else:
+            winner = self._explore(space, seconds, steps)
         if not self.stop.asked:
             self._reserved = self.examine(self.network(winner)).reserve
         return winner, None
+
+    def opens_size(self, settings: Mapping[str, Any]) -> bool:
+        """Tell whether the size is left to the search: nothing that sizes set is said."""
+        sizes = self.skeleton.sizes
+        return bool(sizes[0]) and not any(key in settings for key in sizes[0])
+
+    def space(self, settings: Mapping[str, Any]) -> Space | None:
+        """Give what is to be explored, or None where every combination is tried: a few choices, and no word on how to search."""
+        own = opened(settings)
+        if self.choosing is None and not any(isinstance(value, Between) for value in own.values()):
+            return None
+        choosing = self.choosing or Choosing()
+        if not own:
+            declared = {name: value for name, value in self.skeleton.space.items() if name not in settings}
+            if not declared:
+                return None
+            settings = {**declared, **settings}
+        elif self.opens_size(settings):
+            settings = {**self._size(first_of(settings))[0], **settings}
+        scale = self.skeleton.scale
+        ordered = scale is not None and scale in opened(settings) and combinations({scale: opened(settings)[scale]}) > 1
+        fits = ordered and bool(self._limits.most) and not choosing.costs
+        return Space(settings, tuple(self.skeleton.starts), scale if fits and choosing.fit is not False else None)
+
+    def _explore(self, space: Space, seconds: float | None, steps: int) -> dict[str, Any]:
+        begun = self.meter.elapsed()
+        return Exploration(
+            space,
+            self.choosing or Choosing(),
+            self._limits,
+            self._trials,
+            self.workers,
+            self._records,
+            self.reporter,
+            self.stop,
+            self.seed,
+            seconds=seconds,
+            steps=steps,
+            elapsed=lambda: self.meter.elapsed() - begun,
+            ended=self._ended,
+        ).run()
 
     def _size(self, fixed: Mapping[str, Any]) -> tuple[dict[str, Any], float | None]:
         """Choose the size by the clock, or take the usual one when the budget is in steps."""
         sizes = list(self.skeleton.sizes)
         if self.plan is not None:
             sizes = sizes[: self.skeleton.usual + 1]
-            return dict(self._within_limits([{**size, **fixed} for size in reversed(sizes)])[0]), None
-        affordable = self._within_limits([{**size, **fixed} for size in self._fitting(sizes, fixed)])
+            return dict(self._limits.keep([{**size, **fixed} for size in reversed(sizes)])[0]), None
+        affordable = self._limits.keep([{**size, **fixed} for size in self._fitting(sizes, fixed)])
         self.reporter.phase("sizing")
         return size_for(affordable, fixed, self._throwaway, seconds=self.meter.left() * 0.9)
 
@@ -216,27 +308,6 @@ class Search:
         most = WEIGHTS_PER_EXAMPLE * len(self.task.train)
         counts = [_weights(self.network({**size, **fixed})) for size in sizes]
         return [size for place, (size, count) in enumerate(zip(sizes, counts, strict=True)) if place == 0 or count <= most]
-
-    def _within_limits(self, options: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """Keep the options whose exact costs are within the budget. Raises: BudgetError with the nearest one."""
-        budget = self.budget
-        given = {"macs": budget.macs, "weight_bytes": budget.weight_bytes, "arena_bytes": budget.arena_bytes}
-        limits = {name: limit for name, limit in given.items() if limit is not None}
-        if not limits:
-            return options
-        costs = [self.examine(self.network(option)).costs for option in options]
-        kept = [option for option, cost in zip(options, costs, strict=True) if all(cost[name] <= limit for name, limit in limits.items())]
-        if not kept:
-            name, limit = next(iter(limits.items()))
-            nearest = min(range(len(options)), key=lambda place: max(costs[place][key] / most for key, most in limits.items()))
-            wanted = ", ".join(f"{most:,} {key}" for key, most in limits.items())
-            has = ", ".join(f"{costs[nearest][key]:,} {key}" for key in limits)
-            raise BudgetError(
-                f"expected a network of at most {wanted}, got none among {len(options)}",
-                cause=f"the nearest, {options[nearest]}, has {has}",
-                fix=f"raise `budget.{name}` above {limit:,}, or set smaller values under [skeleton]",
-            )
-        return kept
 
     def _plan(self, settings: Mapping[str, Any], per_step: float | None) -> Plan:
         """Give the plan of the person, or the first plan by the clock."""
@@ -259,6 +330,14 @@ class Search:
         self.meter.charge(content["elapsed"])
         self._reserved = content["reserved"]
         return content["settings"], [(step, left) for step, left in content["plan"]]
+
+
+def first_of(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Give settings with the first value of each that is open."""
+    return {
+        key: value.values[0] if isinstance(value, Choice) else value.low if isinstance(value, Between) else value
+        for key, value in settings.items()
+    }
 
 
 def _score(ran: Ran) -> float:

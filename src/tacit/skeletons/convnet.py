@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from tacit.signature.signature import Signature
 from tacit.skeletons.blocks import APART, BLOCKS, GROUP, halving
+from tacit.skeletons.choices import Open, between, choice
 from tacit.skeletons.layers import ConvNormRelu, Standardise, stages
 
 #: Name -> by how much the stem shrinks the plane.
@@ -179,4 +180,24 @@ SIZES_2D: tuple[dict[str, Any], ...] = tuple(
 )
 SIZES_1D: tuple[dict[str, Any], ...] = tuple({"width": width, "depth": depth} for width, depth in ((16, 1), (32, 1), (64, 1), (64, 2)))
 
-__all__ = ["SIZES_1D", "SIZES_2D", "ChannelsFirst", "ConvNet", "build_1d", "build_2d"]
+#: What a search decides when it is left to it.
+SPACE_2D: dict[str, Open] = {
+    "block": choice("residual", "separable", "inverted", "bottleneck", "grouped"),
+    "width": between(4, 128, log=True),
+    "growth": choice(1.0, 1.4, 2.0, 2.8),
+    "depth": choice(0, 1, 2),
+    "depth_1": choice(0, 1, 2, 3),
+    "depth_2": choice(0, 1, 2, 3),
+    "kernel": choice(3, 5),
+    "stem": choice("full", "half", "quarter"),
+}
+SPACE_1D: dict[str, Open] = {**SPACE_2D, "kernel": choice(3, 5, 9)}
+#: What a search begins with: the usual network, and the usual other ways to spend multiplications.
+STARTS: tuple[dict[str, Any], ...] = (
+    {"block": "residual", "growth": 2.0, "depth": 1, "depth_1": 1, "depth_2": 1, "kernel": 3, "stem": "half", "width": 16},
+    {"block": "separable", "growth": 2.0, "depth": 1, "depth_1": 2, "depth_2": 2, "kernel": 3, "stem": "half", "width": 24},
+    {"block": "bottleneck", "growth": 2.0, "depth": 1, "depth_1": 1, "depth_2": 1, "kernel": 3, "stem": "half", "width": 24},
+    {"block": "residual", "growth": 2.0, "depth": 0, "depth_1": 1, "depth_2": 1, "kernel": 3, "stem": "half", "width": 16},
+)
+
+__all__ = ["SIZES_1D", "SIZES_2D", "SPACE_1D", "SPACE_2D", "STARTS", "ChannelsFirst", "ConvNet", "build_1d", "build_2d"]

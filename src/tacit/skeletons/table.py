@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,8 @@ from torch import nn
 from tacit.ground.errors import ConfigError
 from tacit.ground.tables import Table, did_you_mean
 from tacit.signature.signature import Signature
-from tacit.skeletons.convnet import SIZES_1D, SIZES_2D, ChannelsFirst, build_1d, build_2d
+from tacit.skeletons.choices import Open
+from tacit.skeletons.convnet import SIZES_1D, SIZES_2D, SPACE_1D, SPACE_2D, STARTS, ChannelsFirst, build_1d, build_2d
 from tacit.skeletons.members import Members
 
 #: The setting that every skeleton has: how many networks are trained side by side and averaged.
@@ -33,10 +34,15 @@ class Skeleton:
     sizes: tuple[Mapping[str, Any], ...] = ({},)
     #: The size taken when nothing is measured (a budget in steps), as a place in `sizes`.
     usual: int = 0
+    #: What is searched when a person asks for a search and opens nothing; settings known to be good in it; and the setting by which
+    #: costs grow, so that a candidate can be made as large as a limit allows.
+    space: Mapping[str, Open] = field(default_factory=dict)
+    starts: tuple[Mapping[str, Any], ...] = ()
+    scale: str | None = None
 
 
-CONVNET_2D = Skeleton("convnet2d", build_2d, SIZES_2D, usual=2)
-CONVNET_1D = Skeleton("convnet1d", build_1d, SIZES_1D, usual=1)
+CONVNET_2D = Skeleton("convnet2d", build_2d, SIZES_2D, usual=2, space=SPACE_2D, starts=STARTS, scale="width")
+CONVNET_1D = Skeleton("convnet1d", build_1d, SIZES_1D, usual=1, space=SPACE_1D, starts=STARTS, scale="width")
 
 SKELETONS = Table(
     "skeleton",
