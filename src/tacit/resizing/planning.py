@@ -1,7 +1,7 @@
 """How many channels each group keeps: where a little of what is read is lost for much of what it costs.
 
 All groups are decided together. Starting whole, the step is taken again and again that saves most for the error that it brings (see
-`tacit.resizing.choosing`), until the cost is low enough. The cost of widths is a model: exact for multiply-accumulates and bytes of the
+`tacit.resizing.choosing`). The cost of widths is a model: exact for multiply-accumulates and bytes of the
 layers, and for time the vectors that a kernel multiplies, so that widths come out as the target's kernels like them. What is asked for
 is held against the real costs by whoever calls this.
 """
@@ -15,7 +15,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from tacit.ground.errors import BudgetError
 from tacit.resizing.channels import Group, widths
 from tacit.resizing.choosing import Ranking
 from tacit.resizing.readers import hooked
@@ -106,13 +105,17 @@ def sizes_of(size: int, lanes: int) -> list[int]:
     return sorted({size, *range(least, size, step)}, reverse=True)
 
 
-def allocate(model: Model, rankings: Sequence[Ranking], most: float) -> Widths:
-    """Choose widths whose cost by the model is at most `most`. Raises: BudgetError when there are none."""
+def narrowing(model: Model, rankings: Sequence[Ranking]) -> list[Widths]:
+    """Give widths from the whole network to the narrowest, each a step further in the group where a step is worth most.
+
+    A step is worth the cost that it saves for each unit of error that it brings; it may be a long one.
+    """
     groups = model.groups
     choices = [sizes_of(group.size, model.lanes) for group in groups]
     now = {number: group.size for number, group in enumerate(groups)}
     cost = model(now)
-    while cost > most:
+    path = [dict(now)]
+    while True:
         best: tuple[float, int, int, float] | None = None
         for number in now:
             before = rankings[number].errors[now[number]]
@@ -124,12 +127,7 @@ def allocate(model: Model, rankings: Sequence[Ranking], most: float) -> Widths:
                 if best is None or price < best[0]:
                     best = (price, number, size, cost - saved)
         if best is None:
-            raise BudgetError(f"expected widths that cost at most {most:g}, got {cost:g} for the narrowest")
+            return path
         _, number, size, cost = best
         now[number] = size
-    return now
-
-
-def narrowest(model: Model) -> Widths:
-    """Give the smallest widths there are."""
-    return {number: sizes_of(group.size, model.lanes)[-1] for number, group in enumerate(model.groups)}
+        path.append(dict(now))

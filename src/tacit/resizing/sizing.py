@@ -21,7 +21,7 @@ from tacit.program import Program
 from tacit.quantisation.quantise import quantise
 from tacit.resizing.channels import Group, Kept, cut
 from tacit.resizing.choosing import Ranking
-from tacit.resizing.planning import BYTES, MACS, TIME, Model, Widths, allocate, model_of, narrowest
+from tacit.resizing.planning import BYTES, MACS, TIME, Widths, model_of, narrowing
 from tacit.resizing.racing import Timed, Track
 from tacit.resizing.wishes import C_INT8, FASTER, LATENCY, SMALLER, Wish
 from tacit.resizing.wishes import MACS as WISHED_MACS
@@ -30,8 +30,9 @@ from tacit.targets.target import Source
 
 #: So many sizes are built at most until one fits; a size that uses this part of what is allowed is good enough.
 TRIES, CLOSE = 8, 0.94
+#: A time has to be below what is allowed by so much, for it will be measured again in the end.
+SURE = 0.98
 _CALIBRATION = 256
-_LEAST_STEP = 0.01
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,7 @@ class Sizer:
     reporter: Reporter
     _sources: dict[tuple[tuple[int, ...], str], Source] = field(default_factory=dict)
     _costs: dict[tuple[int, ...], dict[str, int]] = field(default_factory=dict)
+    _paths: dict[tuple[str, int], tuple[list[Widths], list[float]]] = field(default_factory=dict)
 
     @property
     def whole(self) -> Widths:
@@ -88,25 +90,27 @@ class Sizer:
         wanted = {FASTER: 1.0 / wish.value, SMALLER: start.cost / wish.value}.get(wish.kind, wish.value)
         if start.cost <= wanted:
             return start
-        kinds = {SMALLER: BYTES, WISHED_MACS: MACS}
-        lanes = self.track.isa.lanes if self.track is not None and wish.timed else 1
-        model = model_of(self.network, self.groups, self.arrays, kind=kinds.get(wish.kind, TIME), lanes=lanes)
-        self._check_possible(model, wish, wanted)
-        best, tried, part = self._sized(narrowest(model), wish), set(), wanted / start.cost
-        least, full = model(narrowest(model)), model(self.whole)
+        path, models = self._path(wish)
+        best = self._sized(path[-1], wish)
+        if best.cost > wanted:
+            raise self._impossible(wish, start, best)
+        wanted *= SURE if wish.timed else 1.0
+        low, high = 0, len(path) - 1  # too large, small enough
+        likely = start.cost / models[0]  # of the wish's unit for a unit of the model
         for number in range(TRIES):
-            widths = allocate(model, self.rankings, max(part * full, least))
-            if tuple(widths.values()) in tried:
-                part *= (1 - _LEAST_STEP) if best.cost > wanted else (1 + 2 * _LEAST_STEP)
-                continue
-            tried.add(tuple(widths.values()))
-            found = self._sized(widths, wish)
-            self.reporter.progress((number + 1) / TRIES, None, f"widths {' '.join(map(str, widths.values()))}")
-            if found.cost <= wanted and (best is None or found.cost > best.cost):
-                best = found
-            if CLOSE * wanted <= found.cost <= wanted:
+            if high - low <= 1:
                 break
-            part *= min(max(wanted / found.cost, 0.5), 2.0) * (1 - _LEAST_STEP)
+            place = next(at for at in range(low + 1, high + 1) if models[at] * likely <= wanted or at == high)
+            place = min(max(place, low + 1), high - 1)
+            found = self._sized(path[place], wish)
+            self.reporter.progress((number + 1) / TRIES, None, f"widths {' '.join(map(str, path[place].values()))}")
+            if found.cost <= wanted:
+                best, high = found, place
+                if found.cost >= CLOSE * wanted:
+                    break
+            else:
+                low = place
+            likely = found.cost / models[place]
         return best
 
     def cost_of_whole(self, wish: Wish) -> float:
@@ -115,8 +119,17 @@ class Sizer:
 
     def most(self, wish: Wish) -> float:
         """Give how many times as fast, or as small, the narrowest network is."""
-        model = model_of(self.network, self.groups, self.arrays, kind=MACS)
-        return self.cost_of_whole(wish) / self._sized(narrowest(model), wish).cost
+        return self.cost_of_whole(wish) / self._sized(self._path(wish)[0][-1], wish).cost
+
+    def _path(self, wish: Wish) -> tuple[list[Widths], list[float]]:
+        """Give widths from the whole network to the narrowest, and what the model says of each."""
+        kind = {SMALLER: BYTES, WISHED_MACS: MACS}.get(wish.kind, TIME)
+        lanes = self.track.isa.lanes if self.track is not None and wish.timed else 1
+        if (kind, lanes) not in self._paths:
+            model = model_of(self.network, self.groups, self.arrays, kind=kind, lanes=lanes)
+            path = narrowing(model, self.rankings)
+            self._paths[kind, lanes] = path, [model(widths) for widths in path]
+        return self._paths[kind, lanes]
 
     def timing(self, sources: Sequence[Source], wish: Wish, *, rounds: int = 41) -> Timing | None:
         """Time two programs against each other; None without a C compiler."""
@@ -154,22 +167,17 @@ class Sizer:
             raise BudgetError("expected a C compiler to time programs, got none")
         return Sized(widths, costs, timing, timing.after if wish.kind == LATENCY else 1.0 / timing.ratio)
 
-    def _check_possible(self, model: Model, wish: Wish, wanted: float) -> None:
-        smallest = self._sized(narrowest(model), wish)
-        if smallest.cost <= wanted:
-            return
-        start = self._sized(self.whole, wish)
+    def _impossible(self, wish: Wish, start: Sized, smallest: Sized) -> BudgetError:
+        """Make the error that says what is possible."""
         nearest = {
-            FASTER: f"--faster {0.98 / smallest.cost:.3g}",
+            FASTER: f"--faster {0.97 / smallest.cost:.3g}",
             SMALLER: f"--smaller {0.99 * start.cost / smallest.cost:.3g}",
-            LATENCY: f"--latency {1.03e6 * smallest.cost:.4g}us@{wish.target}",
+            LATENCY: f"--latency {1.04e6 * smallest.cost:.4g}us@{wish.target}",
         }.get(wish.kind, f"--macs {smallest.cost:.0f}")
-        raise BudgetError(
-            f"expected a size that can be had, got {wish}",
-            cause=f"the narrowest network has {smallest.costs['macs']:,} MACs and {smallest.costs['weight_bytes']:,} bytes of weights"
-            + (f", and takes {1e6 * smallest.timing.after:.4g} µs, {smallest.timing.ratio:.3g} times as fast" if smallest.timing else ""),
-            fix=nearest,
-        )
+        said = f"the narrowest network has {smallest.costs['macs']:,} MACs and {smallest.costs['weight_bytes']:,} bytes of weights"
+        if smallest.timing is not None:
+            said += f", and takes {1e6 * smallest.timing.after:.4g} µs, {smallest.timing.ratio:.3g} times as fast"
+        return BudgetError(f"expected a size that can be had, got {wish}", cause=said, fix=nearest)
 
 
 def _timing(timed: Timed, track: Track, wish: Wish) -> Timing:

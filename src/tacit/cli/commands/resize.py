@@ -43,6 +43,8 @@ def command(
     """Remove channels until a program is as fast or as small as asked, and train it on."""
     started = time.monotonic()
     path = None if output is None else writable(output)
+    if pareto is not None:
+        resolve("tacit.instruments.resize_family:check_family_folder")(pareto)
     with resolve("tacit.cli.progress:watch")() as reporter:
         resized = resolve("tacit.resizing.resize:resize")(
             file,
