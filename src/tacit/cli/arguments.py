@@ -74,6 +74,18 @@ def _rows(words: Sequence[str]) -> list[Given]:
     return [*([Given(" ".join(f"{key}={value}" for key, value in pairs.items()), pairs)] if pairs else []), *found]
 
 
+def _vectors(words: Sequence[str]) -> list[Given]:
+    """A word is a JSON list or object of numbers, or the path of a `.npy` file; ``-`` one JSON value per line of stdin."""
+    found: list[Given] = []
+    for word in words:
+        if word == STDIN:
+            lines = _decoded(sys.stdin.buffer.read(), "stdin").splitlines()
+            found += [Given(f"line {number}", line) for number, line in enumerate(lines, 1) if line.strip()]
+        else:
+            found.append(Given(word, word if word.lstrip()[:1] in ("[", "{") else Path(word)))
+    return found
+
+
 def _table(text: str, where: str) -> list[Given]:
     """Read rows from text: JSON (an object, a list, or one object per line) or CSV with a header."""
     if text.lstrip()[:1] in ("{", "["):
@@ -119,4 +131,4 @@ def _decoded(data: bytes, where: str) -> str:
 
 
 #: Kind of an input -> how its words are read; every other kind takes paths.
-READERS: dict[str, Callable[[Sequence[str]], list[Given]]] = {"text": _texts, "row": _rows, "product": _rows}
+READERS: dict[str, Callable[[Sequence[str]], list[Given]]] = {"text": _texts, "row": _rows, "product": _rows, "vector": _vectors}

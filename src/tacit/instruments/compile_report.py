@@ -87,7 +87,7 @@ def _facts(evidence: Any) -> list[str]:
         lines.append(f"greatest relative difference from the trained network: {lowering['max_relative_error']:.2g}")
     spent = [
         f"{run['seconds']:.0f} s" if isinstance(run.get("seconds"), int | float) else "",
-        f"{run['steps']} steps" if run.get("steps") else "",
+        f"{run['steps']} {run.get('unit', 'steps')}" if run.get("steps") else "",
     ]
     if any(spent):
         lines.append(f"took {', '.join(filter(None, spent))}")

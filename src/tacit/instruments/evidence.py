@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tacit.goals.acting import GAME_METRICS, RETURN
 from tacit.instruments.layout import Grid, decimal
 
 SPLITS = ("train", "validation", "test")
@@ -26,6 +27,8 @@ class GoalRow:
     @property
     def name(self) -> str:
         """Say what is measured where."""
+        if self.metric in (RETURN, *GAME_METRICS):
+            return self.metric if self.label is None else f"{self.metric} against {self.label}"
         return f"{self.metric} of `{self.label}` on {self.split}" if self.label is not None else f"{self.metric} on {self.split}"
 
     def cells(self) -> tuple[str, str, str, str]:
@@ -55,12 +58,19 @@ def block_of(evidence: Mapping[str, Any], split: str) -> Mapping[str, Any]:
 
 
 def numbers_of(block: Mapping[str, Any]) -> dict[str, float]:
-    """Give the metrics of a block of `tacit.goals.evidence.evaluate_scores` that have a value."""
+    """Give the metrics of a block of `tacit.goals.evidence.evaluate_scores`, or of one that was measured by acting, that have a value."""
+    if "against" in block:
+        return {f"{metric}_against_{name}": float(row[metric]) for name, row in block["against"].items() for metric in GAME_METRICS}
+    if "of" in block:
+        return {name: float(block[name]) for name in (RETURN, "return_standard_error") if name in block}
     return {name: float(value) for name, value in block.items() if name != "count" and isinstance(value, int | float)}
 
 
 def scores_grid(blocks: Mapping[str, Mapping[str, Any]], *, title: str = "scores") -> Grid | None:
     """Lay out the metrics by split, or None when nothing was measured."""
+    acted = next((block for block in blocks.values() if "of" in block), None)
+    if acted is not None:
+        return acting_grid(acted)
     measured = {split: numbers_of(block) for split, block in blocks.items() if numbers_of(block)}
     metrics = list(dict.fromkeys(metric for numbers in measured.values() for metric in numbers))
     if not metrics:
@@ -68,6 +78,27 @@ def scores_grid(blocks: Mapping[str, Mapping[str, Any]], *, title: str = "scores
     rows = [(metric, *(decimal(numbers.get(metric)) for numbers in measured.values())) for metric in metrics]
     counts = [str(blocks[split].get("count", "-")) for split in measured]
     return Grid(title, ("metric", *measured), (*rows, ("examples", *counts)))
+
+
+def acting_grid(block: Mapping[str, Any]) -> Grid:
+    """Lay out what was measured by acting: the spread of returns, or games won, drawn and lost against each opponent."""
+    if "against" in block:
+        title = f"{block['count']} games against each, half of them begun, {block['evaluations']} evaluations per move"
+        columns = ("opponent", "won", "drawn", "lost", "win rate", "95 % interval", "non-loss rate")
+        rows = tuple(
+            (
+                name,
+                *(str(row[key]) for key in ("wins", "draws", "losses")),
+                decimal(row["win_rate"]),
+                " to ".join(decimal(end, 3) for end in row["win_rate_interval"]),
+                decimal(row["non_loss_rate"]),
+            )
+            for name, row in block["against"].items()
+        )
+        return Grid(title, columns, rows)
+    keys = ("return", "return_standard_error", "return_deviation", "return_least", "return_greatest", "steps")
+    names = ("mean return", "standard error", "deviation", "least", "greatest", "mean steps")
+    return Grid(f"{block['count']} fresh episodes", names, (tuple(decimal(block.get(key), 2) for key in keys),))
 
 
 def classes_grid(block: Mapping[str, Any], *, title: str, most: int = 50) -> Grid | None:

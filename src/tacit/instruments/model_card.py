@@ -32,7 +32,7 @@ def card(binary: Binary, *, license: str | None = None) -> str:
     blocks = [
         _front_matter(binary, name, license),
         f"# {name}",
-        f"A program compiled from examples by Tacit: it takes {binary.signature.input.describe()} "
+        f"A program {_source(binary.evidence)} by Tacit: it takes {binary.signature.input.describe()} "
         f"and gives {binary.signature.output.describe()}. It is a straight line of two operations, so it takes the same time "
         "and memory for every input.",
         _usage(name),
@@ -51,8 +51,17 @@ def write_card(binary: Binary, path: Path, *, license: str | None = None) -> Pat
     return target
 
 
+def _source(evidence: Mapping[str, Any]) -> str:
+    """Say what it was made from."""
+    acting = evidence.get("acting") or {}
+    if acting.get("kind") == "environment":
+        return f"found by acting in the environment `{acting.get('name')}`"
+    return f"found by playing the game `{acting.get('name')}` against itself" if acting.get("kind") == "game" else "compiled from examples"
+
+
 def _front_matter(binary: Binary, name: str, license: str | None) -> str:
-    task = _TASKS.get((binary.signature.input.kind, binary.signature.output.kind))
+    acts = bool(binary.evidence.get("acting"))
+    task = "reinforcement-learning" if acts else _TASKS.get((binary.signature.input.kind, binary.signature.output.kind))
     scores = numbers_of(block_of(binary.evidence, "test"))
     lines = ["---", f"license: {license or 'other'}", "library_name: tacit"]
     lines += [f"pipeline_tag: {task}"] if task else []
@@ -86,7 +95,9 @@ def _scores(evidence: Mapping[str, Any]) -> Iterator[str]:
     if scores is not None:
         yield "## Scores"
         yield markdown(scores)
-        if block_of(evidence, "test"):
+        if evidence.get("acting"):
+            yield "Measured on the binary itself, once, by episodes or games that were neither learnt from nor chosen by."
+        elif block_of(evidence, "test"):
             yield "The test split was scored once, after the program was chosen on the validation split."
     classes = classes_grid(block_of(evidence, "test"), title="")
     if classes is not None:
@@ -126,11 +137,12 @@ def _origin(binary: Binary) -> Iterator[str]:
     labels, run, versions = (evidence.get(key) or {} for key in ("labels", "run", "versions"))
     facts = {
         "digest of the program": f"`{binary.digest}`",
+        **_place(evidence.get("acting") or {}),
         "digest of the labels": f"`{labels['digest']}`" if labels.get("digest") else None,
         "commit of the labels": f"`{labels['commit']}`" if labels.get("commit") else None,
         "examples": ", ".join(f"{number} {split}" for split, number in (labels.get("counts") or {}).items()) or None,
         "seed": run.get("seed"),
-        "steps": run.get("steps"),
+        str(run.get("unit") or "steps"): run.get("steps"),
         "seconds": f"{run['seconds']:.1f}" if isinstance(run.get("seconds"), int | float) else None,
         "device": run.get("device"),
         "versions": ", ".join(f"{package} {version}" for package, version in versions.items()) or None,
@@ -138,6 +150,17 @@ def _origin(binary: Binary) -> Iterator[str]:
     }
     yield "## Where it comes from"
     yield markdown(Grid("", ("what", "value"), tuple((name, str(value)) for name, value in facts.items() if value is not None)))
+
+
+def _place(acting: Mapping[str, Any]) -> dict[str, str | None]:
+    """Name where a program acts, and by how much it was measured."""
+    if not acting:
+        return {}
+    kind = str(acting.get("kind"))
+    measured = (
+        f"{acting.get('episodes')} {'episodes' if kind == 'environment' else 'games against each opponent'}, seed {acting.get('seed')}"
+    )
+    return {kind: f"`{acting.get('id') or acting.get('name')}`", "measured by": measured}
 
 
 def markdown(grid: Grid) -> str:

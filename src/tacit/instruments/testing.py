@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from tacit.acting.measuring import measure_again
 from tacit.binary.binary import Binary
 from tacit.binary.drivers import DRIVERS
 from tacit.binary.loading import load
@@ -20,9 +21,11 @@ from tacit.directory.reading import compiled_in, is_program, read_program
 from tacit.examples.examples import SPLITS
 from tacit.examples.store import read_labels
 from tacit.examples.tree import there
+from tacit.goals.acting import hold_acting
 from tacit.goals.evidence import check_goals, evaluate_scores
+from tacit.goals.goal import Goal
 from tacit.goals.own import own_scores
-from tacit.ground.errors import InputError
+from tacit.ground.errors import ConfigError, InputError, MissingPackage
 from tacit.instruments.evidence import MET, NOT_MET, block_of, classes_grid, goal_rows, scores_grid
 from tacit.instruments.expectations import Expectations, Invariance, Pinned, read_expectations
 from tacit.instruments.layout import Grid, Part, decimal
@@ -118,7 +121,34 @@ def test(
     return _by_itself(binary, notes) if program is None else _within(binary, program, notes)
 
 
+def _by_acting(binary: Binary, program: Program | None, notes: list[str]) -> Verdict:
+    """Let the binary act again: in its program's environment or game, or in that which the file names.
+
+    The goals are the program's, or those that the file was compiled for. Where the file alone is not enough, its evidence is what is left.
+    """
+    try:
+        block = measure_again(binary, program=program)
+    except (ConfigError, MissingPackage) as error:
+        if program is not None:
+            raise
+        notes.append(f"not measured again: {error.message}" + (f"; {error.fix}" if error.fix else ""))
+        block = dict(block_of(binary.evidence, "test"))
+    goals = program.goals if program is not None else _goals_in(binary)
+    checks = [
+        Check("goal", goal.name, decimal(goal.threshold), decimal(goal.value), goal.met)
+        for goal in goal_rows(hold_acting(goals, block))
+        if goal.threshold is not None
+    ]
+    return Verdict(_name(binary), (*checks, *_probe_checks(binary)), {"test": block}, tuple(notes))
+
+
+def _goals_in(binary: Binary) -> tuple[Goal, ...]:
+    return tuple(Goal(row.metric, row.threshold, label=row.label) for row in goal_rows(binary.evidence.get("goals")))
+
+
 def _by_itself(binary: Binary, notes: list[str]) -> Verdict:
+    if binary.evidence.get("acting"):
+        return _by_acting(binary, None, notes)
     scores = {split: block_of(binary.evidence, split) for split in SPLITS if block_of(binary.evidence, split)}
     checks = [
         Check("goal", f"{goal.name}, as measured by the compiler", decimal(goal.threshold), decimal(goal.value), goal.met)
@@ -137,6 +167,8 @@ def _within(binary: Binary, program: Program, notes: list[str]) -> Verdict:
             cause="the types in `tacit.toml` have changed since it was compiled" if program.directory else None,
             fix=f"tacit compile {program.directory}" if program.directory else None,
         )
+    if program.acts:
+        return _by_acting(binary, program, notes)
     compiled = (binary.evidence.get("labels") or {}).get("digest")
     if compiled and compiled != program.examples.labels_digest:
         notes.append("the labels have changed since this binary was compiled; it is held to the labels as they are now")

@@ -1,4 +1,4 @@
-"""`tacit run FILE INPUT...`: what the program says about an input."""
+"""`tacit run FILE INPUT...`: what the program says about an input; `tacit run FILE` lets one that acts act."""
 
 from __future__ import annotations
 
@@ -8,30 +8,37 @@ from typing import Annotated, Any
 import typer
 
 from tacit.cli.native import serve
-from tacit.cli.output import emit
+from tacit.cli.output import emit, show
+from tacit.ground.errors import InputError
 from tacit.ground.tables import resolve
 
 
 def command(
     file: Annotated[Path, typer.Argument(help="A `.tacit` file.", metavar="FILE")],
     inputs: Annotated[
-        list[str],
+        list[str] | None,
         typer.Argument(
-            help="Paths; text or @path; key=value pairs, a JSON object or a CSV file for rows; - for stdin.", metavar="INPUT..."
+            help="Paths; text or @path; key=value pairs, a JSON object or a CSV file for rows; - for stdin. None: act, where it can.",
+            metavar="INPUT...",
         ),
-    ],
+    ] = None,
     scores: Annotated[bool, typer.Option("--scores", help="Print the numbers behind each answer as well.")] = False,
     native: Annotated[
         bool | None,
         typer.Option("--native/--interpreted", help="Run machine code, or the interpreter; by default what is faster in all."),
     ] = None,
+    episodes: Annotated[int, typer.Option(min=1, help="For a program that acts: fresh episodes, or games against each opponent.")] = 10,
+    seed: Annotated[int, typer.Option(help="For a program that acts: the seed of its episodes.")] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> int:
     """Run a program: one answer per line.
 
-    With several inputs each answer stands after the name of its input.
+    With several inputs each answer stands after the name of its input. A program that acts in an environment or plays a game does so when
+    there is no input, and tells its returns or results.
     """
     binary = resolve("tacit.binary.loading:load")(file)
+    if not inputs:
+        return _act(binary, episodes=episodes, seed=seed, as_json=as_json)
     given = resolve("tacit.cli.arguments:read_arguments")(inputs, binary.signature.input)
     arrays = binary.signature.input.read_all([item.value for item in given], names=[_shortened(item.name) for item in given])
     serve(binary, native=native, examples=len(given))
@@ -49,6 +56,20 @@ def command(
     for row, (item, answer) in enumerate(zip(given, answers, strict=True)):
         line = f"{item.name}: {_spell(answer)}" if len(given) > 1 else _spell(answer)
         print(line + ("\t" + _spell_scores(numbers[row], named) if numbers else ""))
+    return 0
+
+
+def _act(binary: Any, *, episodes: int, seed: int, as_json: bool) -> int:
+    """Let a program act; a program of examples is refused, since there is nothing to run it on."""
+    if not binary.evidence.get("acting"):
+        raise InputError(f"expected an input, {binary.signature.input.describe()}, got none", fix="tacit run FILE INPUT")
+    with resolve("tacit.cli.progress:watch")() as reporter:
+        reporter.phase("acting")
+        block = resolve("tacit.acting.measuring:measure_again")(binary, episodes=episodes, seed=seed, reporter=reporter)
+    if as_json:
+        emit(block)
+    else:
+        show([resolve("tacit.instruments.evidence:acting_grid")(block)])
     return 0
 
 
