@@ -45,8 +45,10 @@ if TYPE_CHECKING:
     from tacit.instruments.model_card import card
     from tacit.instruments.testing import test
     from tacit.lowering.lower import lower_module as lower
+    from tacit.melding.meld import meld
+    from tacit.melding.splitting import split
     from tacit.program import Program
-    from tacit.resizing.resize import resize
+    from tacit.resizing.verb import resize
     from tacit.signature.audio import Audio
     from tacit.signature.base import Signature
     from tacit.signature.image import Image
@@ -83,7 +85,9 @@ _NAMES = {
     "adopt": "tacit.directory.adopting:adopt",
     "compile": "tacit.compiler:compile",
     "build": "tacit.builder:build",
-    "resize": "tacit.resizing.resize:resize",
+    "resize": "tacit.resizing.verb:resize",
+    "meld": "tacit.melding.meld:meld",
+    "split": "tacit.melding.splitting:split",
     "lower": "tacit.lowering.lower:lower_module",
     "load": "tacit.binary.loading:load",
     "inspect": "tacit.instruments.inspection:inspect",
@@ -144,6 +148,7 @@ __all__ = [
     "lint",
     "load",
     "lower",
+    "meld",
     "merge_labels",
     "new",
     "pull_media",
@@ -152,6 +157,7 @@ __all__ = [
     "report",
     "resize",
     "set_labels",
+    "split",
     "test",
     "verify_media",
 ]

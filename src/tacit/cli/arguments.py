@@ -11,8 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from tacit.examples.tree import there
-from tacit.ground.errors import InputError
+from tacit.ground.errors import InputError, raise_all
+from tacit.ir.graph import Buffer
 from tacit.signature.base import InputType
 
 STDIN = "-"
@@ -32,6 +35,30 @@ def read_arguments(words: Sequence[str], kind: InputType) -> list[Given]:
     Raises: InputError for a file that can't be read, or words that are not in a form which the kind knows.
     """
     return READERS.get(kind.kind, _paths)(words)
+
+
+def read_arrays(words: Sequence[str], buffers: Sequence[Buffer]) -> list[np.ndarray]:
+    """Read one `.npy` file per input of an entry point, an example each; give arrays [1, *shape].
+
+    Raises: InputError naming every file that can't be read or has another shape.
+    """
+    wanted = ", ".join(f"{buffer.name} {buffer.dtype}{list(buffer.shape)}" for buffer in buffers)
+    if len(words) != len(buffers):
+        raise InputError(f"expected {len(buffers)} `.npy` files ({wanted}), got {len(words)} words", fix="numpy.save writes such files")
+    problems, found = [], []
+    for word, buffer in zip(words, buffers, strict=True):
+        try:
+            array = np.load(Path(word), allow_pickle=False)
+        except (OSError, ValueError, EOFError) as error:
+            problems.append(f"`{word}` can't be read: {getattr(error, 'strerror', None) or error}")
+            continue
+        if array.shape != buffer.shape:
+            problems.append(
+                f"`{word}`: expected {buffer.dtype}{list(buffer.shape)} for `{buffer.name}`, got {array.dtype}{list(array.shape)}"
+            )
+        found.append(array[None])
+    raise_all(problems, heading=f"expected `.npy` files of {wanted}")
+    return found
 
 
 def _paths(words: Sequence[str]) -> list[Given]:

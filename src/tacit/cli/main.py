@@ -28,6 +28,7 @@ from tacit.cli.commands import (
     labels_history,
     lint,
     media,
+    meld,
     new,
     resize,
     run,
@@ -51,6 +52,7 @@ COMMANDS: dict[str, Callable[..., int]] = {
     "blame": blame.command,
     "build": build.command,
     "resize": resize.command,
+    "meld": meld.command,
     "check": check.command,
 }
 

@@ -39,7 +39,7 @@ class Report:
             classes_grid(block_of(evidence, "test"), title="per class, on test"),
             _suspicious(evidence.get("suspicious") or ()),
         ]
-        return [self._headline(), *(grid for grid in grids if grid is not None), "", *_facts(evidence)]
+        return [self._headline(), *(grid for grid in grids if grid is not None), "", *facts(evidence)]
 
     def _headline(self) -> str:
         name = self.binary.evidence.get("name") or "binary"
@@ -68,7 +68,7 @@ def _suspicious(rows: Any) -> Grid | None:
     )
 
 
-def _facts(evidence: Any) -> list[str]:
+def facts(evidence: Any) -> list[str]:
     """Say what is in dispute, cost, distance from the trained network and how to repeat the run, one line each."""
     lines = []
     labels = evidence.get("labels") or {}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -123,7 +124,8 @@ def softened(graph: Graph, name: str, limit: int) -> Graph:
                 instructions.append(product)
                 strides = product.out.strides
                 whole = _strides_back(view, view.index, strides)
-                instruction = replace(instruction, **{operand.field: View(mixed.name, 0, view.shape, whole)})
+                there: dict[str, Any] = {operand.field: View(mixed.name, 0, view.shape, whole)}
+                instruction = replace(instruction, **there)
         instructions.append(instruction)
     return Graph(tuple(buffers), tuple(instructions), graph.weights)
 
@@ -176,7 +178,7 @@ def _share(buffers: dict[str, Buffer], weights: dict[str, np.ndarray], buffer: B
 
 def _moved(instruction: Instruction, moved: Mapping[str, _Place]) -> Instruction:
     """Give an instruction whose views stand where the buffers are now."""
-    views = {}
+    views: dict[str, Any] = {}
     for operand, view in operands_of(instruction):
         place, index = moved.get(view.buffer), view.index
         if index is not None and index.buffer in moved:

@@ -114,12 +114,12 @@ class _Instruction:
     def __init__(self, graph: Graph, instruction: object, written: dict[str, list[Box] | None]) -> None:
         self.graph, self.instruction = graph, instruction
         self.walks = walks = walks_of(instruction)  # type: ignore[arg-type]
-        self.shapes = {name: graph.buffer(walk.buffer).shape for name, walk in walks.views.items()}
-        for name, walk in walks.views.items():
+        self.shapes = {field: graph.buffer(walk.buffer).shape for field, walk in walks.views.items()}
+        for field, walk in walks.views.items():
             if graph.buffer(walk.buffer).kind != "weight" and walk.index is None:
-                refine(walks, name, self.shapes[name])
+                refine(walks, field, self.shapes[field])
         self.letters = [letter for letter, summed in enumerate(walks.inner) if not summed]
-        self.reads = {name: _Read(graph, walks, walk) for name, walk in walks.views.items()}
+        self.reads = {field: _Read(graph, walks, walk) for field, walk in walks.views.items()}
         self.write = _Write(graph.buffer(walks.views["out"].buffer), walks, walks.views["out"], self.letters, written)
         self.product = self._product() if isinstance(instruction, Matmul) else None
         self.accumulates = isinstance(instruction, Matmul) and instruction.accumulate
@@ -149,9 +149,9 @@ class _Instruction:
 
     def _product(self) -> Callable[[State, int], Value]:
         walks, views = self.walks, self.walks.views
-        for computed, constant in (("a", "b"), ("b", "a")):
-            if self._is_number(views[constant]):
-                return _Sum(self.reads[computed], walks, views[constant].buffer, _number(self.graph, views[constant].buffer))
+        for computed, other in (("a", "b"), ("b", "a")):
+            if self._is_number(views[other]):
+                return _Sum(self.reads[computed], walks, _number(self.graph, views[other].buffer))
         shape = self.shapes["a"]
         places = along(walks, views["a"], shape) if views["a"].index is None else None
         constant = self.graph.buffer(views["b"].buffer).kind == "weight" and views["b"].index is None
@@ -230,7 +230,7 @@ class _Read:
         dense = [math.prod(self.extents[other] for other in rest[at + 1 :]) for at in range(len(rest))]
         last = self.letters[len(self.letters) - len(rest) :] == rest
         if rest and last and [self.walk.strides[letter] for letter in rest] == dense and len(flat) % width == 0:
-            first = places[(..., *(0,) * len(rest))]
+            first = places.flatten(-len(rest))[..., 0]
             if self.walk.offset % width == 0 and self._aligned(width):
                 return F.embedding(first // width, flat.reshape(-1, width)).reshape(places.shape)
         return flat[places]
@@ -275,9 +275,7 @@ def sliced(tensor: Tensor, places: Sequence[Along], extents: Sequence[int]) -> V
 class _Write:
     """Put a value [batch, *letters] in the place of a buffer."""
 
-    def __init__(
-        self, buffer: Buffer, walks: Walks, walk: Walk, letters: Sequence[int], written: dict[str, list[Box] | None]
-    ) -> None:
+    def __init__(self, buffer: Buffer, walks: Walks, walk: Walk, letters: Sequence[int], written: dict[str, list[Box] | None]) -> None:
         self.buffer, self.walk, self.letters, self.extents = buffer, walk, letters, walks.extents
         places = along(walks, walk, buffer.shape)
         plain = places is not None and all(len(place.steps) <= 1 and all(step == 1 for _, step in place.steps) for place in places)
@@ -316,8 +314,8 @@ def _apart(one: Box, other: Box) -> bool:
 class _Sum:
     """``number * sum(a)``: a copy, a mean, a difference."""
 
-    def __init__(self, read: _Read, walks: Walks, name: str, number: float) -> None:
-        self.read, self.name = read, name
+    def __init__(self, read: _Read, walks: Walks, number: float) -> None:
+        self.read = read
         self.summed = [letter for letter in read.letters if walks.inner[letter]]
         alone = [letter for letter, inner in enumerate(walks.inner) if inner and letter not in read.letters]
         self.factor = number * math.prod(walks.extents[letter] for letter in alone)
@@ -411,4 +409,3 @@ class _Convolution:
         made = F.conv2d(x, w, stride=stride, dilation=dilation)
         rows = [letter for letter, _ in self.rows]
         return Value(made.reshape(batch, *columns, *(extents[letter] for letter in rows)), [*self.columns, *rows])
-

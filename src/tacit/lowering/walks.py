@@ -71,9 +71,7 @@ def walks_of(instruction: Instruction) -> Walks:
         places = {"out": list(range(rank)), "x": list(range(rank))}
         extents, inner = list(instruction.out.shape), [False] * rank
     kept = [letter for letter, extent in enumerate(extents) if extent > 1]
-    views = {
-        name: _over(view, letters, kept) for name, letters in places.items() if (view := getattr(instruction, name, None)) is not None
-    }
+    views = {name: _over(view, letters, kept) for name, letters in places.items() if (view := getattr(instruction, name, None)) is not None}
     return Walks([extents[letter] for letter in kept], [inner[letter] for letter in kept], views)
 
 

@@ -13,8 +13,8 @@ from tacit.signature.row import Row
 
 #: What can stand between two programs, said in errors.
 FITS = (
-    "an output fits a `Row`: a class a category column with its names (or a number column, when the classes are called by numbers), a number "
-    "a number column, names or labels number columns called like them; it fits a `Vector` or `Series` of as many numbers"
+    "an output fits a `Row`: a class a category column with its names (or a number column, when the classes are called by numbers), "
+    "a number a number column, names or labels number columns called like them; it fits a `Vector` or `Series` of as many numbers"
 )
 
 
@@ -225,7 +225,9 @@ def _way_into(row: Row, slot: tuple[str, str, int], atom: Atom) -> str | None:
     return "value" if numeric_names(atom.output) is not None else None
 
 
-def _ends(open_uses: Sequence[int], uses: Sequence[Use], signatures: Sequence[Signature], names: Sequence[str], output: OutputType) -> tuple[int, ...]:
+def _ends(
+    open_uses: Sequence[int], uses: Sequence[Use], signatures: Sequence[Signature], names: Sequence[str], output: OutputType
+) -> tuple[int, ...]:
     """Find the uses whose outputs are those of the joint program, in its order."""
     wanted = output.parts if isinstance(output, Joint) else (output,)
     given = [signatures[uses[place].part].output for place in open_uses]
@@ -253,11 +255,13 @@ def same_output(one: OutputType, other: OutputType) -> bool:
     if isinstance(one, Joint) and isinstance(other, Joint):
         return len(one.parts) == len(other.parts) and all(map(same_output, one.parts, other.parts))
     if isinstance(one, Class | Labels) and type(one) is type(other):
-        return sorted(one.names) == sorted(other.names)  # type: ignore[attr-defined]
+        return sorted(one.names) == sorted(other.names)
     return isinstance(one, Number) and isinstance(other, Number)
 
 
-def _refuse(waiting: Sequence[int], signatures: Sequence[Signature], names: Sequence[str], leaves: Sequence[Leaf], atoms: Sequence[Atom]) -> None:
+def _refuse(
+    waiting: Sequence[int], signatures: Sequence[Signature], names: Sequence[str], leaves: Sequence[Leaf], atoms: Sequence[Atom]
+) -> None:
     """Say why programs can't be placed. Raises: InputError."""
     if len(waiting) > 1 and all(_fed_by_others(part, waiting, signatures) for part in waiting):
         cycle = " >> ".join(f"`{names[part]}`" for part in (*waiting, waiting[0]))

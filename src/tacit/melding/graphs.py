@@ -104,7 +104,9 @@ def _encoder_graph(melded: Melded) -> Graph:
 
 def _features(melded: Melded) -> int:
     part = melded.parts[melded.encoded[0]]
-    arrays = [torch.zeros(1, *spec.shape, dtype=torch.float32 if spec.limit is None else torch.int32) for spec in part.signature.input.arrays]
+    arrays = [
+        torch.zeros(1, *spec.shape, dtype=torch.float32 if spec.limit is None else torch.int32) for spec in part.signature.input.arrays
+    ]
     if melded.encoder is None:
         raise ValueError("expected an encoder")
     with torch.no_grad():

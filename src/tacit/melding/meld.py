@@ -77,7 +77,9 @@ class Run:
         self.melded.load_state_dict(self.start)
         place = self.task.train.targets.device
         terms = own_goals(self.melded, weight, batch=self.recipe.batch, seed=self.seed, device=place)
-        return Training(self.task, self.melded, self.recipe, progress, seed=self.seed, augment=self.augment, low_precision=False, terms=terms)
+        return Training(
+            self.task, self.melded, self.recipe, progress, seed=self.seed, augment=self.augment, low_precision=False, terms=terms
+        )
 
 
 def meld(
@@ -129,7 +131,11 @@ def meld(
         plan = [(0, budget.steps)]
     minutes = DEFAULT_MINUTES if budget.minutes is None else budget.minutes
     meter = Meter(None if plan is not None else minutes * 60.0, start=started)
-    configuration = {**configuration_of(replace(program, goals=(goal,)), seed, plan), "meld": [part.binary.digest for part in parts], "own": own}
+    configuration = {
+        **configuration_of(replace(program, goals=(goal,)), seed, plan),
+        "meld": [part.binary.digest for part in parts],
+        "own": own,
+    }
     folder = run_folder(program, run_directory, configuration, resume=resume, reporter=reporter)
     task = Task(program.signature, columns(train, place), columns(validation, place), goal)
     drawn = seed_of(seed, "run") % 2**31

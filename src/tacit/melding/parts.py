@@ -67,7 +67,9 @@ def open_parts(given: Sequence[Given], reporter: Reporter) -> list[Part]:
     seen: dict[str, str] = {}
     for part in opened:
         if part.binary.digest in seen:
-            problems.append(f"`{part.name}` is the same program as `{seen[part.binary.digest]}`: named once, it is used for every input of its type")
+            problems.append(
+                f"`{part.name}` is the same program as `{seen[part.binary.digest]}`: named once, it is used for every input of its type"
+            )
         if set(part.binary.graphs) != {"main"}:
             entries = ", ".join(f"`{name}`" for name in part.binary.graphs)
             problems.append(f"`{part.name}` has several entry points ({entries}): `tacit meld --split` takes it apart first")

@@ -113,7 +113,8 @@ def soft(output: OutputType, margin: float) -> nn.Module:
 def hard(output: OutputType, scores: np.ndarray) -> np.ndarray:
     """Give what a program that gets the *answer* of another reads: float32[example, number]; 1 for the class that was given, 0 else."""
     if isinstance(output, Class):
-        return np.eye(output.width, dtype=np.float32)[scores.argmax(axis=1)]
+        chosen: np.ndarray = np.eye(output.width, dtype=np.float32)[scores.argmax(axis=1)]
+        return chosen
     if isinstance(output, Labels):
         return (scores >= 0).astype(np.float32)
     if isinstance(output, Number):

@@ -27,6 +27,10 @@ def command(
         bool | None,
         typer.Option("--native/--interpreted", help="Run machine code, or the interpreter; by default what is faster in all."),
     ] = None,
+    entry: Annotated[
+        str | None,
+        typer.Option(help="Another entry point than main, such as a part of a meld: `tacit inspect` lists them.", metavar="NAME"),
+    ] = None,
     episodes: Annotated[int, typer.Option(min=1, help="For a program that acts: fresh episodes, or games against each opponent.")] = 10,
     seed: Annotated[int, typer.Option(help="For a program that acts: the seed of its episodes.")] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
@@ -37,6 +41,12 @@ def command(
     there is no input, and tells its returns or results.
     """
     binary = resolve("tacit.binary.loading:load")(file)
+    if entry is not None and entry != "main":
+        if not inputs:
+            raise InputError(f"expected an input for the entry point `{entry}`, got none", fix=f"tacit run FILE --entry {entry} INPUT")
+        if entry not in binary.signatures:
+            return _run_bare(binary.entry(entry), inputs, as_json=as_json)
+        binary = binary.alone(entry)
     if not inputs:
         return _act(binary, episodes=episodes, seed=seed, as_json=as_json)
     given = resolve("tacit.cli.arguments:read_arguments")(inputs, binary.signature.input)
@@ -56,6 +66,18 @@ def command(
     for row, (item, answer) in enumerate(zip(given, answers, strict=True)):
         line = f"{item.name}: {_spell(answer)}" if len(given) > 1 else _spell(answer)
         print(line + ("\t" + _spell_scores(numbers[row], named) if numbers else ""))
+    return 0
+
+
+def _run_bare(entry: Any, inputs: list[str], *, as_json: bool) -> int:
+    """Run an entry point that is there for drivers and has no types: `.npy` files in, one for each of its inputs, numbers out."""
+    arrays = resolve("tacit.cli.arguments:read_arrays")(inputs, entry.graph.of_kind("input"))
+    outputs = {buffer.name: found[0] for buffer, found in zip(entry.graph.of_kind("output"), entry(arrays), strict=True)}
+    if as_json:
+        emit({name: array.tolist() for name, array in outputs.items()})
+        return 0
+    for name, array in outputs.items():
+        print(f"{name}: {' '.join(f'{value:.6g}' for value in array.ravel())}")
     return 0
 
 
