@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from tacit.ground.budget import Budget, Meter
+from tacit.ground.errors import BudgetError
 from tacit.ground.files import write_atomic
 from tacit.ground.progress import Reporter
 from tacit.search.choosing import Choosing
@@ -290,10 +291,23 @@ class Search:
         sizes = list(self.skeleton.sizes)
         if self.plan is not None:
             sizes = sizes[: self.skeleton.usual + 1]
-            return dict(self._limits.keep([{**size, **fixed} for size in reversed(sizes)])[0]), None
-        affordable = self._limits.keep([{**size, **fixed} for size in self._fitting(sizes, fixed)])
+            return dict(self._affordable([{**size, **fixed} for size in reversed(sizes)], fixed)[0]), None
+        affordable = self._affordable([{**size, **fixed} for size in self._fitting(sizes, fixed)], fixed)
         self.reporter.phase("sizing")
         return size_for(affordable, fixed, self._throwaway, seconds=self.meter.left() * 0.9)
+
+    def _affordable(self, options: list[dict[str, Any]], fixed: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Keep what is within the limits; where no size is, the widest below the smallest size. Raises: BudgetError."""
+        try:
+            return self._limits.keep(options)
+        except BudgetError:
+            scale, smallest = self.skeleton.scale, self.skeleton.sizes[0]
+            if scale is None or scale in fixed or not isinstance(smallest.get(scale), int):
+                raise
+            narrow = self._limits.widest({**smallest, **fixed}, scale, Between(1, smallest[scale]))
+            if narrow is None:
+                raise self._limits.impossible([*options, {**smallest, **fixed, scale: 1}]) from None
+            return [narrow]
 
     def _throwaway(self, settings: Mapping[str, Any]) -> Training:
         """Make a run that is only timed."""
