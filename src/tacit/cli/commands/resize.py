@@ -1,14 +1,15 @@
-"""`tacit resize FILE --faster 2`: the same program with fewer channels.
+"""`tacit resize FILE --faster 2`: the same program with fewer channels, or with more (`--grow 2`).
 
 Exit codes: 0 when it was written, is as fast or as small as asked (measured) and meets its goals; 1 when it was written and is not, or
-does not, and after a first Ctrl-C, which ends the training and keeps the best so far; 2 when nothing was written.
+does not, after a first Ctrl-C, which ends the training and keeps the best so far, and when a larger program was not better, so that
+the old weights stay; 2 when nothing was written.
 """
 
 from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -31,6 +32,10 @@ def command(
     pareto: Annotated[
         Path | None, typer.Option(help="Write a family of sizes, a table and a plot of score against time.", metavar="DIR")
     ] = None,
+    grow: Annotated[
+        float | None, typer.Option(help="So many times the channels, trained on with the examples as they are now.", metavar="RATIO")
+    ] = None,
+    deeper: Annotated[int, typer.Option(help="With --grow: so many more blocks per stage.", metavar="COUNT")] = 0,
     inside: Annotated[Path | None, typer.Option("--in", help="The program directory whose examples teach it.", metavar="DIR")] = None,
     minutes: Annotated[float | None, typer.Option(help="Wall-clock budget of each size.")] = None,
     steps: Annotated[int | None, typer.Option(help="Steps of training after the cut (default: 30 % of the original's).")] = None,
@@ -40,13 +45,13 @@ def command(
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Where to write the binary.", metavar="FILE")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> int:
-    """Remove channels until a program is as fast or as small as asked, and train it on."""
+    """Remove channels until a program is as fast or as small as asked, or add some, and train it on."""
     started = time.monotonic()
     path = None if output is None else writable(output)
     if pareto is not None:
         resolve("tacit.instruments.resize_family:check_family_folder")(pareto)
     with resolve("tacit.cli.progress:watch")() as reporter:
-        resized = resolve("tacit.resizing.resize:resize")(
+        resized = resolve("tacit.resizing.verb:resize")(
             file,
             faster=faster,
             smaller=smaller,
@@ -54,6 +59,8 @@ def command(
             latency=latency,
             keep_goal=keep_goal,
             pareto=pareto is not None,
+            grow=grow,
+            deeper=deeper,
             program=inside,
             minutes=minutes,
             steps=steps,
@@ -63,8 +70,10 @@ def command(
             reporter=reporter,
             started=started,
         )
+    if grow is not None or deeper:
+        return _grown(resized, path or _beside(file, "grown"), as_json=as_json)
     written = [] if pareto is None else resolve("tacit.instruments.resize_family:write_family")(resized, pareto)
-    path = path or (None if pareto is not None else _beside(file, resized.binary.digest))
+    path = path or (None if pareto is not None else _beside(file, "resized"))
     card = None
     if path is not None:
         resized.binary.save(path)
@@ -82,8 +91,23 @@ def command(
     return 0 if resized.met and not interrupted else 1
 
 
-def _beside(file: Path, digest: str) -> Path:
-    """Give a path beside the original: ``NAME.resized.tacit``; the original is never written over."""
+def _grown(grown: Any, path: Path, *, as_json: bool) -> int:
+    """Write a grown program and show it; where the old weights stay there is nothing to write."""
+    if grown.grew:
+        grown.binary.save(path)
+    card = resolve("tacit.instruments.model_card:write_card")(grown.binary, path) if grown.grew else None
+    if as_json:
+        emit({**grown.to_json(), "path": str(path) if grown.grew else None, "card": None if card is None else str(card)})
+        return 0 if grown.met else 1
+    show(resolve("tacit.instruments.grow_report:parts")(grown))
+    if grown.grew:
+        say(f"model card: {card}")
+        print(path)
+    return 0 if grown.met else 1
+
+
+def _beside(file: Path, what: str) -> Path:
+    """Give a path beside the original, such as ``NAME.resized.tacit``; the original is never written over."""
     folder = file if file.is_dir() else file.absolute().parent
     stem = file.resolve().name.removesuffix(".program") if file.is_dir() else file.stem
-    return writable(folder / f"{stem}.resized.tacit")
+    return writable(folder / f"{stem}.{what}.tacit")
