@@ -30,6 +30,7 @@ SINGLE = (
     "media",
     "recompile",
     "blame_query",
+    "evolution",
 )
 
 

@@ -53,7 +53,7 @@ class Candidate:
         if entry != "main":
             raise InputError(f"expected the entry point `main`, got `{entry}`: a candidate has no other")
         specs = self.signature.input.arrays
-        tensors = [torch.from_numpy(np.ascontiguousarray(array)) for array in arrays]
+        tensors = [torch.from_numpy(np.require(array, requirements=["C", "W"])) for array in arrays]
         tensors = [tensor if spec.limit is not None else tensor.float() for tensor, spec in zip(tensors, specs, strict=True)]
         with torch.no_grad():
             parts = [
