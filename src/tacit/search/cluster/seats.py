@@ -132,7 +132,7 @@ class RayWorkers:
             try:
                 yield piece.place, ray.get(ref)
             except ray.exceptions.RayTaskError as error:
-                raise error.as_instanceof_cause() from error
+                raise (error.cause or error) from error
             except ray.exceptions.RayError as error:
                 self._dismiss(seat)
                 failure = self._lost(piece, seat, error)
