@@ -11,7 +11,7 @@ from tacit.goals.goal import Goal
 from tacit.ground.errors import ConfigError, raise_all
 from tacit.ground.tables import did_you_mean
 from tacit.search.halving import SHARE
-from tacit.search.samplers import PRUNERS, SAMPLERS
+from tacit.search.samplers import PRUNERS, SAMPLERS, STUDIES
 
 #: What a candidate costs, exact before it is trained; the names of `tacit.evidence.costs_of`, and the latency that is predicted.
 COSTS = ("macs", "weight_bytes", "arena_bytes", "latency")
@@ -56,9 +56,11 @@ def choosing_for(given: Mapping[str, Any], goal: Goal) -> Choosing | None:
     problems += _unless("factor", given, lambda value: isinstance(value, int) and value >= 2, "a whole number from 2")
     problems += _unless("share", given, lambda value: isinstance(value, int | float) and 0 < value < 1, "a fraction between 0 and 1")
     problems += _unless("fit", given, lambda value: isinstance(value, bool), "true or false")
-    for name, table in (("sampler", SAMPLERS), ("pruner", PRUNERS)):
-        if name in given and given[name] not in table.rows():
-            problems.append(f"`search.{name}` is {given[name]!r}: {did_you_mean(str(given[name]), list(table.rows()))}")
+    for name, known in (("sampler", {**SAMPLERS.rows(), **STUDIES.rows()}), ("pruner", PRUNERS.rows())):
+        if name in given and given[name] not in known:
+            problems.append(f"`search.{name}` is {given[name]!r}: {did_you_mean(str(given[name]), list(known))}")
+    if given.get("sampler") in STUDIES.rows() and given.get("pruner", "none") not in ("none", "halving"):
+        problems.append(f"`search.pruner` = {given['pruner']!r} is Optuna's; `{given['sampler']}` goes with none and with halving")
     problems += _objective_problems(given, goal)
     fix = "look at [search] in tacit.toml; `tacit compile --preview` shows what is searched"
     raise_all(problems, heading="expected a search that is understood", fix=fix, error=ConfigError)

@@ -49,7 +49,7 @@ class Ageing:
 
     def begin_with(self, settings: Mapping[str, Any]) -> None:
         """Suggest these before anything else. What the space does not hold is drawn."""
-        self._first.append({name: value for name, value in settings.items() if name in self._space})
+        self._first.append({name: value for name, value in settings.items() if name in self._space and _holds(self._space[name], value)})
 
     def ask(self) -> tuple[int, dict[str, Any]]:
         """Suggest a candidate: its number, and a value for each open setting."""
@@ -94,6 +94,13 @@ class Ageing:
         count = max(2, round(TOURNAMENT * len(self._adults)))
         rivals = chance.sample(self._adults, min(count, len(self._adults)))
         return min(rivals, key=lambda one: (sum(_beats(other, one) for other in rivals), -one.values[0]))
+
+
+def _holds(open_: Open, value: Any) -> bool:
+    """Tell whether a value is one of those that a setting may take."""
+    if isinstance(open_, Choice):
+        return value in open_.values
+    return isinstance(value, int | float) and open_.low <= value <= open_.high
 
 
 def _beats(one: Adult, other: Adult) -> bool:

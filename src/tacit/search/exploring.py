@@ -18,11 +18,11 @@ from typing import Any
 
 from tacit.ground.errors import BudgetError
 from tacit.ground.progress import Reporter
-from tacit.ground.tables import resolve
 from tacit.search.choosing import Choosing
 from tacit.search.halving import LEAST_STEPS
 from tacit.search.limits import Limits
 from tacit.search.running import Stop
+from tacit.search.samplers import study_for
 from tacit.search.schedule import steps_of
 from tacit.search.trials import Order, Ran, Records, Trial, run_all
 from tacit.search.workers import Workers
@@ -99,7 +99,7 @@ class Exploration:
         choosing = self.choosing
         for trial in self.records.trials:
             self.limits.learn(trial.settings, trial.costs)
-        study = resolve("tacit.search.studies:Study")(
+        study = study_for(choosing.sampler)(
             self.space.suggested,
             sampler=choosing.sampler,
             pruner=choosing.pruner,
@@ -149,6 +149,16 @@ class Exploration:
             raise self._impossible(far)
         self._candidates |= {candidate.number: candidate for candidate in batch}
         return batch
+
+    def draw(self, count: int) -> list[dict[str, Any]]:
+        """Give those of `count` suggestions, drawn evenly behind the starts, that are within the limits; as they would be trained."""
+        study = resolve("tacit.search.studies:Study")(
+            self.space.suggested, sampler="random", pruner="none", seed=self.seed, objectives=1, startup=count, rungs=1, factor=2
+        )
+        for start in self.space.starts:
+            study.begin_with(start)
+        fitted = [self._fitted({**self.space.fixed, **study.ask()[1]}) for _ in range(count)]
+        return [settings for settings in fitted if settings is not None]
 
     def _fitted(self, option: dict[str, Any]) -> dict[str, Any] | None:
         """Give the settings to train for a suggestion, or None when it is over a limit."""

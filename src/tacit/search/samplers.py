@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from tacit.ground.tables import Table
+from typing import Any
+
+from tacit.ground.tables import Table, resolve
 
 #: Name -> a function (seed, startup) -> an Optuna sampler.
 SAMPLERS = Table(
@@ -10,6 +12,8 @@ SAMPLERS = Table(
     {name: f"tacit.search.studies:{name}" for name in ("tpe", "random", "gp", "nsga2")},
     group="tacit.samplers",
 )
+#: Samplers that suggest by themselves, without Optuna: name -> a class with the verbs of `tacit.search.studies.Study`.
+STUDIES = Table("study", {"evolution": "tacit.search.evolution_skeletons:Ageing"}, group="tacit.studies")
 #: Name -> a function (rungs, factor) -> an Optuna pruner, or None where the search decides by whole batches (`halving`, `none`).
 PRUNERS = Table(
     "pruner",
@@ -22,3 +26,8 @@ PRUNERS = Table(
     },
     group="tacit.pruners",
 )
+
+
+def study_for(sampler: str) -> Any:
+    """Give the class of the study that suggests by a sampler: its own, or Optuna's."""
+    return STUDIES.get(sampler) if sampler in STUDIES.rows() else resolve("tacit.search.studies:Study")

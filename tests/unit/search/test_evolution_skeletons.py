@@ -1,9 +1,16 @@
 import math
+import sys
+from dataclasses import replace
 
 import pytest
 
+from tacit.compiler import compile
+from tacit.ground.budget import Budget
+from tacit.ground.errors import ConfigError
+from tacit.program import Program
 from tacit.search.evolution_skeletons import LEAST_ALIVE, Ageing
 from tacit.skeletons.choices import between, choice
+from tests.unit.search.small_task import examples
 
 SPACE = {
     "width": between(8, 96, step=8),
@@ -58,9 +65,10 @@ def test_the_same_answers_bring_the_same_questions():
 
 def test_what_is_known_to_be_good_is_suggested_first():
     one = study()
-    one.begin_with({"width": 32, "depth": 2, "unknown": 1})
+    one.begin_with({"width": 32, "depth": 2, "kind": "not among them", "unknown": 1})
     _, settings = one.ask()
-    assert (settings["width"], settings["depth"]) == (32, 2) and "unknown" not in settings and set(settings) == set(SPACE)
+    assert (settings["width"], settings["depth"]) == (32, 2) and set(settings) == set(SPACE)
+    assert settings["kind"] in SPACE["kind"].values
 
 
 def test_the_oldest_die_whatever_they_were_worth():
@@ -98,3 +106,17 @@ def test_a_value_that_is_none_has_no_children(value):
     number, _ = one.ask()
     one.tell(number, [value])
     assert one._adults == []
+
+
+def test_a_search_by_evolution_needs_no_optuna(monkeypatch):
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    whole = examples()
+    settings = {"width": between(4, 16, step=4), "dropout": choice(0.0, 0.1, 0.2)}
+    search = {"sampler": "evolution", "trials": 6, "batch": 2, "pruner": "none"}
+    program = Program("shapes", whole.signature, whole, settings=settings, search=search, budget=Budget(steps=150))
+    run = compile(program).evidence["run"]
+    tried = [trial["settings"] for trial in run["trials"]]
+    assert len(tried) == 6 and all(one["width"] in (4, 8, 12, 16) for one in tried)
+    assert run["settings"] in tried and compile(program).evidence["run"]["settings"] == run["settings"]
+    with pytest.raises(ConfigError, match="goes with none and with halving"):
+        compile(replace(program, search={**search, "pruner": "median"}))

@@ -26,6 +26,7 @@ def command(
     ),
     minutes: Annotated[float | None, typer.Option(help="Wall-clock budget for the whole command.")] = None,
     steps: Annotated[str | None, typer.Option(help="Budget in gradient steps: same seed, same bytes.")] = None,
+    generations: Annotated[str | None, typer.Option(help="Budget of evolution, for a goal without a gradient.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from where an earlier run was stopped.")] = False,
     warm: Annotated[bool, typer.Option("--warm", help="After an edit of the labels: go on from the newest run, in few steps.")] = False,
@@ -56,15 +57,27 @@ def command(
     origin = warm_from or ("auto" if warm else None)
     if repeat is not None:
         steps, seed, chosen, earlier = run_of(repeat, minutes=minutes, steps=steps)
+        generations = generations or generations_of(repeat)
         given, origin = chosen + given, origin or earlier
     overrides = parse_settings(given, minutes=minutes, steps=steps)
-    plan = resolve("tacit.search.schedule:parse_plan")(steps) if steps is not None else None
+    parse = resolve("tacit.search.schedule:parse_plan")
+    plan = parse(steps) if steps is not None else None
+    evolution = parse(generations, option="--generations") if generations is not None else None
     with resolve("tacit.cli.progress:watch")() as reporter:
         reporter.phase("reading")
         program = resolve("tacit.cli.programs:open_program")(source, label=label, group=group, overrides=overrides, reporter=reporter)
         path = writable(output or (program.directory or Path()) / f"{program.name}.tacit")
         binary = resolve("tacit.compiler:compile")(
-            program, seed=seed, device=device, resume=resume, warm=origin, plan=plan, on=on, reporter=reporter, started=started
+            program,
+            seed=seed,
+            device=device,
+            resume=resume,
+            warm=origin,
+            plan=plan,
+            generations=evolution,
+            on=on,
+            reporter=reporter,
+            started=started,
         )
         binary.save(path)
         card = resolve("tacit.instruments.model_card:write_card")(binary, path)
@@ -97,6 +110,13 @@ def run_of(path: Path, *, minutes: float | None, steps: str | None) -> tuple[str
         for name, value in (run.get(key) or {}).items()
     ]
     return str(run["plan"]), int(run["seed"]), chosen, (run.get("warm") or {}).get("from")
+
+
+def generations_of(path: Path) -> str | None:
+    """Give the plan of the generations by which a binary was made, None where it was not searched by evolution."""
+    evolution = resolve("tacit.binary.loading:load")(path).evidence.get("evolution") or {}
+    plan = evolution.get("plan")
+    return None if plan is None else str(plan)
 
 
 def writable(path: Path) -> Path:
