@@ -35,7 +35,8 @@ class SelfPlay:
 
     def __init__(self, game: Game, network: nn.Module, recipe: SelfPlayRecipe, *, seed: int, workers: Workers) -> None:
         """Begin. network: planes -> (scores of moves, worth before a tanh). workers: who plays the games."""
-        self.game, self.network, self.recipe, self.seed, self.workers = game, network, recipe, seed, workers
+        self.game, self.recipe, self.seed, self.workers = game, recipe, seed, workers
+        self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # a quarter less time per step
         self.each = recipe.games
         self.optimiser = torch.optim.AdamW(network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
         self.kept: Played | None = None
@@ -90,7 +91,7 @@ class SelfPlay:
         self.loss = (float(totals[0] / steps), float(totals[1] / steps))
 
     def _descend(self, planes: Tensor, policy: Tensor, worth: Tensor) -> tuple[float, float]:
-        scores, judged = self.network(planes)
+        scores, judged = self.network(planes.contiguous(memory_format=torch.channels_last))
         of_policy = -(policy * F.log_softmax(scores, dim=1)).sum(dim=1).mean()
         of_worth = (judged.reshape(-1).tanh() - worth).square().mean()
         self.optimiser.zero_grad(set_to_none=True)
