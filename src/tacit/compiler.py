@@ -7,6 +7,7 @@ from os import PathLike
 from pathlib import Path
 
 import numpy as np
+from torch import nn
 
 from tacit.acting.compiling import compile_acting
 from tacit.binary.binary import Binary
@@ -19,6 +20,7 @@ from tacit.program import Program
 from tacit.search.choosing import choosing_for
 from tacit.search.columns import columns, seed_of
 from tacit.search.devices import device_for
+from tacit.search.evolution_judging import try_scores
 from tacit.search.evolution_running import GENERATIONS, GRADIENT_SHARE, evolution_evidence, evolve, evolves
 from tacit.search.folders import configuration_of, run_folder
 from tacit.search.interrupts import first_interrupt_asks
@@ -99,9 +101,15 @@ def compile(
     configuration = configuration_of(program, seed, plan) | ({} if start is None else {"warm": start.digest})
     reporter.phase("preparing")
     followed = goals[0] if goals[0].score is None else Goal(program.signature.output.metric)  # gradient descent has its own measure
-    task = Task(program.signature, columns(train, place), columns(validation, place), followed)
+    judge = goals[0] if goals[0].score is not None else None
+    task = Task(program.signature, columns(train, place), columns(validation, place), followed, judge)
     final = Task(program.signature, columns(learnt, place), columns(validation.take(np.arange(0)), place), followed) if refit else None
     evaluated = len(validation) + int((program.examples.splits == "test").sum())
+
+    def examined(network: nn.Module) -> Examined:
+        try_scores(program, network)
+        return examine(network, program, train, evaluated)
+
     with first_interrupt_asks() as stop, workers_on(on, stop=stop, reporter=reporter, alike=plan is not None) as workers:
         folder = run_folder(program, run_directory, configuration, resume=resume, reporter=reporter)
         search = Search(
@@ -122,7 +130,7 @@ def compile(
             device=device,
             choosing=choosing_for(program.search, followed),
             cost=lambda network: costs(network, program),
-            examine=lambda network: examine(network, program, train, evaluated),
+            examine=examined,
         )
         found = search.run(program.settings if start is None else start.settings, resume=resume)
         if stop.asked and found.training.progress.step == 0:

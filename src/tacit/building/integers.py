@@ -12,6 +12,7 @@ from tacit.binary.binary import MAIN, Binary
 from tacit.building.sample import check_signature
 from tacit.examples.examples import Examples
 from tacit.goals.goal import Goal
+from tacit.goals.own import of_scores_alone
 from tacit.goals.table import metric_of
 from tacit.ground.errors import InputError, TacitError
 from tacit.ground.progress import Reporter
@@ -79,7 +80,7 @@ def integers_of(binary: Binary, program: Program | None, *, allow_drop: float, r
     train, (split, test) = program.examples.split("train"), _measured_on(program)
     if not len(train):
         raise InputError("expected training examples to calibrate int8 on, got none", fix="--in DIR of the examples it learned from")
-    goals = program.goals or (Goal(program.signature.output.metric),)
+    goals = tuple(filter(of_scores_alone, program.goals)) or (Goal(program.signature.output.metric),)
     graph = binary.graphs[MAIN]
     reporter.phase("measuring float32")
     before = evaluate(graph, test.inputs)[0]

@@ -78,6 +78,11 @@ def reads_arrays(goal: Goal) -> bool:
     return goal.score is not None and asks_for(goal)[0] in OF_ARRAYS
 
 
+def of_scores_alone(goal: Goal) -> bool:
+    """Tell whether a goal can be measured by scores and targets, without a binary and without the inputs."""
+    return goal.score is None or set(asks_for(goal)) <= {*OF_ARRAYS, "targets"}
+
+
 def reads_examples(goal: Goal) -> bool:
     """Tell whether the score of a goal is measured on examples: those of one split at a time."""
     asked = asks_for(goal)
@@ -119,7 +124,7 @@ def own_scores(goals: Sequence[Goal], binary: Any, examples: Any, split: str) ->
 
 def own_metric(goal: Goal) -> Metric:
     """Give a goal's own score as a metric: of scores and targets where it asks for nothing else, else it is never defined (NaN)."""
-    plain = goal.score is not None and set(asks_for(goal)) <= {*OF_ARRAYS, "targets"}
+    plain = of_scores_alone(goal)
 
     def measure(scores: np.ndarray, targets: np.ndarray, output: OutputType, label: str | None) -> float:
         return float(score_arrays(goal, scores[np.newaxis], targets, ())[0]) if plain else math.nan

@@ -16,6 +16,7 @@ from tacit.ground.budget import Meter
 from tacit.ground.errors import BudgetError
 from tacit.ground.progress import Reporter
 from tacit.search.checkpoint import load_checkpoint, save_checkpoint, tensors_under
+from tacit.search.evolution_judging import judged
 from tacit.search.training import State, Training
 
 #: Validation is looked at so often within a run, the end included.
@@ -64,10 +65,11 @@ class Runner:
         meter: Meter | None = None,
         label: str = "",
         slack: float = SLACK,
+        looks: int = LOOKS,
     ) -> None:
         self.training, self.reporter, self.stop, self.clock = training, reporter, stop, clock
         self.checkpoint, self.meter, self.label = checkpoint, meter, label
-        self.slack = slack
+        self.slack, self.looks = slack, looks
         self.best: State | None = None
         self.best_score = -math.inf
         self.history: list[dict[str, float | None]] = []
@@ -121,7 +123,7 @@ class Runner:
     def finish(self) -> Outcome:
         """Train to the end of the plan, or until time is up or a stop is asked for."""
         training, progress = self.training, self.training.progress
-        looks = {round((look + 1) / LOOKS, 6) for look in range(LOOKS - 1)}
+        looks = {round((look + 1) / self.looks, 6) for look in range(self.looks - 1)}
         passed = {mark for mark in looks if mark <= progress.fraction}
         while not progress.done and not self.stop.asked and (self.clock is None or self.clock.left() > 0 or progress.step == 0):
             training.step()
@@ -212,9 +214,12 @@ class Runner:
 
 def validation_score(training: Training) -> float:
     """Give the goal's metric on validation, negated where lower is better; minus the loss when validation is empty."""
-    validation = training.task.validation
+    validation, judge = training.task.validation, training.task.judge
     if len(validation) == 0:
         return -training.loss
+    if judge is not None:
+        value = judged(judge, training.network, training.task.signature, validation, training.predict())
+        return -value if judge.lower_is_better else value
     goal = training.task.goal
     metric = METRICS.get(goal.metric)
     value = float(metric(training.predict(), validation.targets.cpu().numpy(), training.task.signature.output, label=goal.label))

@@ -47,12 +47,16 @@ class Spread(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """What a run learns from: the columns of training and validation examples, the signature and the first goal."""
+    """What a run learns from: the columns of training and validation examples, the signature and the first goal.
+
+    judge: a score of one's own by which validation decides in place of the goal's metric.
+    """
 
     signature: Signature
     train: Columns
     validation: Columns
     goal: Goal
+    judge: Goal | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from tacit.binary.binary import Binary
+from tacit.goals.own import of_scores_alone
 from tacit.goals.table import METRICS, metric_of
 from tacit.history.lines import source_of
 from tacit.instruments.behaviour.difference import BROKE, CHANGED, FIXED, Metric, Moved, Slice, Split
@@ -62,7 +63,7 @@ def _metrics(compared: Compared, rows: np.ndarray, program: Program, first: Bina
         return
     targets = compared.examples.targets[rows]
     one, two = (scores[rows] for scores in compared.scores)
-    for goal in (*program.goals, None):
+    for goal in (*filter(of_scores_alone, program.goals), None):
         metric = metric_of(goal) if goal is not None else METRICS.get(output.metric)
         name = metric.name if metric.label is None else f"{metric.name} of `{metric.label}`"
         if name in done:
