@@ -116,11 +116,14 @@ class Driver:
                 self._look()
             self._keep_time()
         interrupted = self.stop.asked and not progress.done
-        if not interrupted and not progress.done:
+        if interrupted:
+            self.save()  # before the look below, which a run that goes on does not take
+        elif not progress.done:
             progress.end()
         if not (self.history and self.history[-1]["round"] == progress.step):
             self._look()
-        self.save()
+        if not interrupted:
+            self.save()
         return Ended(self.best or self.rounds.weights(), self.best_score, self.history, interrupted)
 
     def save(self) -> None:
