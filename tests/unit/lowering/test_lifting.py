@@ -93,7 +93,8 @@ def test_gradients_reach_every_weight_and_a_step_lowers_the_loss(lowered):
 
 def test_gradients_of_a_lifted_network_are_those_of_the_network():
     torch.manual_seed(0)
-    network = torch.nn.Sequential(torch.nn.Conv2d(2, 4, 3, stride=2, padding=1), torch.nn.ReLU(), torch.nn.Flatten(), torch.nn.Linear(64, 3))
+    convolution = torch.nn.Conv2d(2, 4, 3, stride=2, padding=1)
+    network = torch.nn.Sequential(convolution, torch.nn.ReLU(), torch.nn.Flatten(), torch.nn.Linear(64, 3))
     specs = (ArraySpec("x", (2, 8, 8), "float32", ("channel", "row", "column")),)
     (x,) = sample_arrays(specs, batch=5)
     one, other = x.clone().requires_grad_(), x.clone().requires_grad_()
@@ -127,5 +128,5 @@ def test_two_lifted_graphs_can_share_weights():
     one = lift(graph)
     other = lift(graph).sharing(one)
     with torch.no_grad():
-        [*one.parameters()][0].add_(1.0)
+        next(one.parameters()).add_(1.0)
     assert torch.equal(one(torch.ones(1, 3)), other(torch.ones(1, 3)))
