@@ -103,10 +103,9 @@ def speed(seed: int) -> Result:
         search(game, positions, nothing, evaluations=EVALUATIONS, noise=Noise(), random=random)
     found["microseconds of tree and rules per evaluation"] = (time.process_time() - begun) / (10 * 128 * EVALUATIONS) * 1e6
     network = build(signature_of_game(game), worth=True)
-    weights = {name: tensor for name, tensor in network.state_dict().items()}
     recipe = SelfPlayRecipe(evaluations=EVALUATIONS)
     begun = time.process_time()
-    played = play_share(Share(game, network, weights, recipe, 128, seed))
+    played = play_share(Share(game, network, recipe, 128, seed))
     seconds = time.process_time() - begun
     found["self-play games per second"] = 128 / seconds
     found["self-play evaluations per second"] = len(played.positions) * EVALUATIONS / seconds

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -30,7 +31,7 @@ from tacit.search.search import CHECKPOINT
 from tacit.search.self_play import SelfPlay
 from tacit.search.workers import Workers
 from tacit.signature.outputs import Number
-from tacit.skeletons.table import Skeleton, network_for
+from tacit.skeletons.table import Skeleton, network_for, skeleton_for
 
 #: Observations and positions on which the lowered program is compared with PyTorch.
 MET = 64
@@ -134,7 +135,9 @@ class _SelfPlayWay:
     """Self-play over a game."""
 
     def worth(self, program: Program) -> Mapping[str, Any]:
-        return {"worth": True} if isinstance(program.skeleton, str | None) else {}
+        """Ask for a worth where the skeleton can give one."""
+        skeleton = skeleton_for(program.signature, program.skeleton)
+        return {"worth": True} if "worth" in inspect.signature(skeleton.build).parameters else {}
 
     def evaluations(self, overrides: Mapping[str, Any]) -> int | None:
         return settings_for(SelfPlayRecipe, overrides).evaluations
@@ -151,7 +154,8 @@ class _SelfPlayWay:
         for _ in range(4):
             kept.append(game.encode(positions))
             positions = game.play(positions, random_moves(game, positions, random))
-            positions = np.where(np.isnan(game.outcome(positions)).reshape(-1, *[1] * (positions.ndim - 1)), positions, game.start(MET))
+            ended = ~np.isnan(game.outcome(positions))
+            positions[ended] = game.start(int(ended.sum()))
         return Found("self_play", task.network, np.concatenate(kept), recipe=asdict(recipe), **found)
 
 

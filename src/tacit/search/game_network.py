@@ -38,8 +38,13 @@ def network_of(network: nn.Module) -> Network:
 def check_game_network(network: nn.Module, signature: Signature) -> None:
     """Refuse a network that doesn't give scores and a worth. Raises: ConfigError."""
     (spec,) = signature.input.arrays
-    with torch.no_grad():
-        found = network.eval()(torch.zeros(2, *spec.shape))
+    try:
+        with torch.no_grad():
+            found = network.eval()(torch.zeros(2, *spec.shape))
+    except (RuntimeError, TypeError, ValueError) as error:
+        raise ConfigError(
+            f"expected a network that takes planes [batch, {', '.join(map(str, spec.shape))}]", cause=f"{type(error).__name__}: {error}"
+        ) from error
     shapes = [tuple(part.shape) for part in found] if isinstance(found, tuple) else []
     if shapes != [(2, signature.output.width), (2, 1)]:
         came = ", ".join(map(str, shapes)) if shapes else f"one tensor {tuple(found.shape)}"

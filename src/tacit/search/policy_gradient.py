@@ -142,7 +142,7 @@ class PolicyGradient:
         off = self.worth(observations).reshape(-1) - told.worths[rows]
         loss = -gain.mean() + 0.5 * off.square().mean() - recipe.entropy * entropy.mean()
         self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         nn.utils.clip_grad_norm_(self._parameters, recipe.norm)  # detail 11
         self.optimiser.step()
         ratio = ratio.detach()

@@ -67,7 +67,7 @@ def settings_for(kind: type[Settings], overrides: Mapping[str, Any]) -> Settings
     """Give the settings with a person's overrides, checked whole. Raises: ConfigError."""
     known = {field.name: field for field in dataclasses.fields(kind)}
     values: dict[str, Any] = {}
-    problems = []
+    problems: list[str] = []
     for key, value in overrides.items():
         if key not in known:
             problems.append(f"`train.{key}` is not known: {did_you_mean(key, list(known))}")

@@ -58,10 +58,8 @@ class SelfPlay:
     def _play(self, number: int) -> Played:
         recipe = self.recipe
         counts = [len(part) for part in np.array_split(np.arange(recipe.games), min(recipe.shares, recipe.games))]
-        weights = self.weights()
         shares = [
-            Share(self.game, self.network, weights, recipe, count, seed_of(self.seed, "games", number, place))
-            for place, count in enumerate(counts)
+            Share(self.game, self.network, recipe, count, seed_of(self.seed, "games", number, place)) for place, count in enumerate(counts)
         ]
         parts: dict[int, Played] = {}
         for place, result in self.workers.run(play_share, shares):
@@ -95,7 +93,7 @@ class SelfPlay:
         of_policy = -(policy * F.log_softmax(scores, dim=1)).sum(dim=1).mean()
         of_worth = (judged.reshape(-1).tanh() - worth).square().mean()
         self.optimiser.zero_grad(set_to_none=True)
-        (of_policy + of_worth).backward()  # type: ignore[no-untyped-call]
+        (of_policy + of_worth).backward()
         self.optimiser.step()
         return float(of_policy.detach()), float(of_worth.detach())
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from torch import Tensor, nn
+from torch import nn
 
 from tacit.environments.game import Game, to_mover
 from tacit.search.game_network import network_of
@@ -23,7 +22,6 @@ class Share:
 
     game: Game
     network: nn.Module
-    weights: Mapping[str, Tensor]
     recipe: SelfPlayRecipe
     games: int
     seed: int
@@ -64,9 +62,7 @@ class Played:
 def play_share(share: Share) -> Played:
     """Play the games of a share, all side by side; what comes out depends on the share alone."""
     game, recipe, random = share.game, share.recipe, np.random.default_rng(share.seed)
-    network = copy.deepcopy(share.network)
-    network.load_state_dict(dict(share.weights))
-    evaluate = ByNetwork(game, network_of(network))
+    evaluate = ByNetwork(game, network_of(share.network))
     noise = Noise(recipe.noise, recipe.noise_total)
     positions, going = game.start(share.games), np.arange(share.games)
     whose: list[np.ndarray] = []

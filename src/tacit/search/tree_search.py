@@ -138,7 +138,7 @@ class Forest:
 
     def add(self, games: np.ndarray, positions: np.ndarray, evaluate: Evaluate) -> np.ndarray:
         """Add a node to some trees, int64[some]; give their rows. What has ended is worth its outcome and is not evaluated."""
-        rows = self._free[games]
+        rows: np.ndarray = self._free[games].copy()
         self._free[games] += 1
         outcome = self.game.outcome(positions)
         ended = ~np.isnan(outcome)

@@ -91,7 +91,7 @@ def test_it_makes_no_difference_who_plays_which_games():
 
 def test_what_was_played_is_told_to_who_moved():
     rounds = fresh()
-    played = play_share(Share(GAME, rounds.network, rounds.weights(), RECIPE, 6, 3))
+    played = play_share(Share(GAME, rounds.network, RECIPE, 6, 3))
     assert np.allclose(played.policies.sum(axis=1), 1.0) and (played.policies[~GAME.legal(played.positions)] == 0).all()
     starts = np.flatnonzero((played.positions == 0).all(axis=1))
     assert len(starts) == 6 and played.positions.dtype == np.int8
