@@ -21,7 +21,7 @@ from tacit.search.choosing import choosing_for
 from tacit.search.columns import columns, seed_of
 from tacit.search.devices import device_for
 from tacit.search.evolution_judging import try_scores
-from tacit.search.evolution_running import GENERATIONS, GRADIENT_SHARE, evolution_evidence, evolve, evolves
+from tacit.search.evolution_running import GENERATIONS, GRADIENT_SHARE, evolution_evidence, evolution_settings, evolve, evolves
 from tacit.search.folders import configuration_of, run_folder
 from tacit.search.interrupts import first_interrupt_asks
 from tacit.search.keeping import keep_trained
@@ -81,6 +81,7 @@ def compile(
     recipe = recipe_for(program.signature, program.recipe, examples=len(train))
     place = device_for(device)
     evolving = evolves(program)
+    evolution_settings(program.evolution or {})
     refit = refits(program, recipe) and not evolving  # validation decides what evolution keeps
     # The examples that the shipped weights have seen, and those that only decided.
     learnt = program.examples.take(program.examples.splits != "test") if refit else train
