@@ -12,7 +12,7 @@ from typing import Any
 
 from tacit.ground.errors import ConfigError
 from tacit.ground.files import write_atomic
-from tacit.resizing.resize import Resized
+from tacit.resizing.outcome import Resized
 from tacit.resizing.wishes import FASTER, LATENCY, MACS, SMALLER, Wish
 
 TABLE, PLOT = "family.json", "family.svg"

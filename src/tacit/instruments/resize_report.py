@@ -7,7 +7,7 @@ from typing import Any
 
 from tacit.instruments.evidence import goal_rows
 from tacit.instruments.layout import Grid, Part, count, decimal, size
-from tacit.resizing.resize import Resized
+from tacit.resizing.outcome import Resized
 
 
 def parts(resized: Resized) -> list[Part]:
