@@ -17,6 +17,7 @@ from tacit.acting.measuring import measure_program
 from tacit.acting.ways import Found, Task, way_of
 from tacit.binary.binary import Binary
 from tacit.binary.probes import record_probes
+from tacit.environments.game_check import check_game
 from tacit.evidence import costs_of, versions
 from tacit.goals.acting import RETURN, USUAL_OPPONENT, check_acting_goals, hold_acting, opponents_of
 from tacit.goals.goal import Goal
@@ -61,6 +62,9 @@ def compile_acting(
     goals = program.goals or (Goal(RETURN) if program.environment is not None else Goal("win_rate", label=USUAL_OPPONENT),)
     check_acting_goals(goals, game=program.game is not None)
     way, overrides = way_of(program)
+    evaluations = way.evaluations(overrides)
+    if program.game is not None:
+        check_game(program.game, seed=seed)
     skeleton = skeleton_for(program.signature, program.skeleton)
     drawn = seed_of(seed, "run") % 2**31
     settings = _settings(program, skeleton, way.worth(program))
@@ -69,7 +73,7 @@ def compile_acting(
     if plan is None and program.budget.steps is not None:
         plan = [(0, program.budget.steps)]
     meter = Meter(None if plan is not None else minutes * 60.0, start=started)
-    configuration = {**configuration_of(program, seed, plan), "acting": _acting(program, seed, way.evaluations(overrides))}
+    configuration = {**configuration_of(program, seed, plan), "acting": _acting(program, seed, evaluations)}
     folder = run_folder(program, run_directory, configuration, resume=resume, reporter=reporter)
     with first_interrupt_asks() as stop, workers_on(on, stop=stop, reporter=reporter, alike=plan is not None) as workers:
         task = Task(program, skeleton, network[0], network[1], overrides, drawn, workers, reporter, stop)
@@ -83,7 +87,7 @@ def compile_acting(
         run = {"seed": seed, "settings": dict(sorted(network[1].items())), **_run(program, found, seed)}
         if plan is None:
             run["seconds"] = round(meter.elapsed(), 2)
-        return _ship(program, goals, found, run, seed=seed, evaluations=way.evaluations(overrides), reporter=reporter)
+        return _ship(program, goals, found, run, seed=seed, evaluations=evaluations, reporter=reporter)
 
 
 def _settings(program: Program, skeleton: Skeleton, worth: Mapping[str, Any]) -> dict[str, Any]:

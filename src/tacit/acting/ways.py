@@ -12,7 +12,6 @@ import numpy as np
 from torch import nn
 
 from tacit.environments.game import random_moves
-from tacit.environments.game_check import check_game
 from tacit.environments.rollouts import episode_seeds
 from tacit.ground.budget import Meter
 from tacit.ground.errors import ConfigError
@@ -78,7 +77,7 @@ class Way(Protocol):
         """Give the settings that the skeleton needs besides a person's."""
 
     def evaluations(self, overrides: Mapping[str, Any]) -> int | None:
-        """Give the evaluations per move by which a game is measured; None for an environment."""
+        """Check the settings; give the evaluations per move by which a game is measured, None for an environment. Raises: ConfigError."""
 
     def search(self, task: Task, *, plan: Plan | None, meter: Meter | None, reserve: float, folder: Path | None, resume: bool) -> Found:
         """Learn. plan: in units (steps, games); meter: by the clock, less `reserve` seconds."""
@@ -117,6 +116,7 @@ class _PolicyGradientWay:
         return {}
 
     def evaluations(self, overrides: Mapping[str, Any]) -> int | None:
+        settings_for(PolicyGradientRecipe, overrides)
         return None
 
     def search(self, task: Task, *, plan: Plan | None, meter: Meter | None, reserve: float, folder: Path | None, resume: bool) -> Found:
@@ -145,7 +145,6 @@ class _SelfPlayWay:
     def search(self, task: Task, *, plan: Plan | None, meter: Meter | None, reserve: float, folder: Path | None, resume: bool) -> Found:
         recipe = settings_for(SelfPlayRecipe, task.overrides)
         game = task.program.game
-        check_game(game, seed=task.seed)
         check_game_network(task.network, task.program.signature)
         rounds = SelfPlay(game, task.network, recipe, seed=task.seed, workers=task.workers)
         found = _driven(task, rounds, plan, meter, reserve, folder, resume)

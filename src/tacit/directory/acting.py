@@ -50,16 +50,23 @@ def acting_problems(document: Mapping[str, Any], directory: Path, lines: Lines) 
                 problems.append(f"{lines.where(section, 'make')}: {error.message}" + (f"; {error.fix}" if error.fix else ""))
         if isinstance(content.get("rules"), str) and ":" not in content["rules"]:
             problems.append(f"{lines.where(section, 'rules')}: expected `file.py:name` or `module:name`, got `{content['rules']}`")
-    if isinstance(document.get("goal"), dict) and "score" in document["goal"]:
-        problems.append(f"{lines.where('goal', 'score')}: expected `return` or `[goal.against.NAME]`, a score of one's own is for examples")
-    for goal in acting_goals(document.get("goal", {})):
+    for goal in _named_goals(document.get("goal", {})):
         where = lines.where("goal" if goal.label is None else f"goal.against.{goal.label}", goal.metric)
         problems += [f"{where}: {problem}" for problem in acting_faults([goal], game="game" in document)]
     return problems
 
 
-def acting_goals(section: Any) -> tuple[Goal, ...]:
-    """Give the goals: ``return = 475``, and ``[goal.against.uct] win_rate = 0.6``."""
+def acting_goals(section: Mapping[str, Any], directory: Path) -> tuple[Goal, ...]:
+    """Give the goals: a score of one's own first, then ``return = 475``, and ``[goal.against.uct] win_rate = 0.6``."""
+    own: tuple[Goal, ...] = ()
+    if "score" in section:
+        threshold = float(section["threshold"]) if "threshold" in section else None
+        score = find_function(directory, section["score"])
+        own = (Goal(threshold=threshold, score=score, lower_is_better=section.get("better") == "lower"),)
+    return own + _named_goals(section)
+
+
+def _named_goals(section: Any) -> tuple[Goal, ...]:
     if not isinstance(section, Mapping):
         return ()
     plain = {name: value for name, value in section.items() if isinstance(value, int | float) and not isinstance(value, bool)}

@@ -70,7 +70,7 @@ def _acting_program(document: Mapping[str, Any], signature: Signature | None, di
         name=document.get("program", {}).get("name", program_name(directory)),
         **given,
         **acting_fields(document, directory),
-        goals=acting_goals(document.get("goal", {})),
+        goals=acting_goals(document.get("goal", {}), directory),
         skeleton=document.get("skeleton", {}).get("name"),
         settings={key: _setting(value) for key, value in document.get("skeleton", {}).items() if key != "name"},
         recipe=dict(document.get("train", {})),

@@ -36,7 +36,8 @@ def check_game(game: Game, *, seed: int = 0) -> None:
         raise
     except Exception as error:  # a person's code
         problems["failure"] = f"it failed with {type(error).__name__}: {error}"
-    raise_all(problems.values(), heading=f"expected a game that keeps its own rules - at `{_name(game)}`")
+    heading = f"expected a game that keeps its own rules - at `{_name(game)}`"
+    raise_all(problems.values(), heading=heading, fix="mend the rules: what they say of themselves is in tacit.environments.game.Game")
 
 
 _PARTS = ("name", "moves", "planes", "longest", "symmetries", "start", "turn", "legal", "play", "outcome", "encode")

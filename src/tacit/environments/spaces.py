@@ -18,6 +18,7 @@ from tacit.signature.vector import Vector
 
 #: A space flattens to numbers when it is made of these.
 _FLAT = (spaces.Box, spaces.Discrete, spaces.MultiDiscrete, spaces.MultiBinary)
+_ACTIONS = (spaces.Discrete, spaces.Box, spaces.MultiDiscrete)
 _MOST_ACTIONS = 65_536
 
 
@@ -27,10 +28,14 @@ def signature_of(observation: Any, action: Any, *, name: str, given: Signature |
     Raises: ConfigError naming every space that has no type, and what would do.
     """
     problems = (
-        [] if _flattens(observation) else [f"the observation space {_spell(observation)}: {_instead(_FLAT, 'or a Dict or Tuple of them')}"]
+        []
+        if _flattens(observation)
+        else [f"the observation space {_spell(observation)}: {_instead(_FLAT, ', or a Dict or Tuple of them')}"]
     )
     problems += (
-        [] if _acts(action) else [f"the action space {_spell(action)}: {_instead((spaces.Discrete, spaces.Box, spaces.MultiDiscrete))}"]
+        []
+        if _acts(action)
+        else [f"the action space {_spell(action)}: {_instead(_ACTIONS, ', Box of floats, the others with at least two choices')}"]
     )
     if problems:
         raise ConfigError(
@@ -127,4 +132,4 @@ def _spell(space: Any) -> str:
 
 def _instead(kinds: tuple[type, ...], more: str = "") -> str:
     names = ", ".join(f"`{kind.__name__}`" for kind in kinds)
-    return f"{names} would do{' ' + more if more else ''}" if more else f"{names} would do (of floats, with at least two choices)"
+    return f"{names} would do{more}"

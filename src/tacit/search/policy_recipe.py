@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from tacit.ground.errors import ConfigError
+from tacit.ground.errors import ConfigError, raise_all
 from tacit.ground.tables import did_you_mean
 
 Settings = TypeVar("Settings", "PolicyGradientRecipe", "SelfPlayRecipe")
@@ -80,6 +80,5 @@ def settings_for(kind: type[Settings], overrides: Mapping[str, Any]) -> Settings
             problems.append(
                 f"`train.{key}` expected {'a whole number of at least 1' if whole else 'a number of at least 0'}, got {value!r}"
             )
-    if problems:
-        raise ConfigError("\n".join(["the training recipe has problems", *(f"  - {text}" for text in problems)]))
+    raise_all(problems, heading="expected settings under [train] that are understood", fix=f"known: {', '.join(known)}", error=ConfigError)
     return kind(**values)

@@ -154,8 +154,8 @@ def test_what_is_no_environment_is_refused():
 
 def test_spaces_without_a_type_are_named_all_at_once():
     text = message(lambda: environment_of(Walk(spaces.Text(5), spaces.Dict({"a": spaces.Discrete(2)}))), ConfigError)
-    assert "the observation space Text" in text and "`Box`, `Discrete`, `MultiDiscrete`, `MultiBinary` would do" in text
-    assert "the action space Dict" in text and "`Discrete`, `Box`, `MultiDiscrete` would do" in text
+    assert "the observation space Text" in text and "`Box`, `Discrete`, `MultiDiscrete`, `MultiBinary` would do, or" in text
+    assert "the action space Dict" in text and "`Discrete`, `Box`, `MultiDiscrete` would do, Box of floats" in text
 
 
 @pytest.mark.parametrize(
