@@ -46,7 +46,7 @@ def examine(network: nn.Module, program: Program, train: Examples, evaluated: in
     """
     _lower_anything()
     begun = time.monotonic()
-    graph = lower_network(network, program).graph
+    graph = lower_network(_as_trained(network), program).graph
     lowering = time.monotonic() - begun
     some = [array[:512] for array in train.inputs]
     evaluate(graph, some)  # the first run decides how to compute each instruction; only the second tells the pace
@@ -59,7 +59,23 @@ def examine(network: nn.Module, program: Program, train: Examples, evaluated: in
 def costs(network: nn.Module, program: Program) -> dict[str, float]:
     """Lower an untrained network and give its exact costs, with the latency that is predicted where the budget limits it."""
     _lower_anything()
-    return _costs(lower_network(network, program).graph, program)
+    return _costs(lower_network(_as_trained(network), program).graph, program)
+
+
+def _as_trained(network: nn.Module) -> nn.Module:
+    """Copy an untrained network with a little noise on all that is learnt.
+
+    Before training whole tensors are equal (a branch begins as zeros, so do biases), and lowering keeps equal weights once: without noise
+    the bytes of weights would be those of a network that was never trained.
+    """
+    noisy, generator = copy.deepcopy(network), torch.Generator().manual_seed(0)
+    norms = [part for part in noisy.modules() if isinstance(part, nn.modules.batchnorm._BatchNorm)]
+    learnt = [*noisy.parameters(), *(norm.running_mean for norm in norms), *(norm.running_var for norm in norms)]
+    with torch.no_grad():
+        for tensor in learnt:
+            if tensor is not None and tensor.is_floating_point():
+                tensor += 0.01 * torch.rand(tensor.shape, generator=generator).to(tensor)
+    return noisy
 
 
 def _costs(graph: Graph, program: Program) -> dict[str, float]:

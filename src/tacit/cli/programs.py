@@ -12,8 +12,16 @@ from tacit.ground.progress import Reporter
 from tacit.program import Program
 
 
-def open_program(source: Path, *, label: str | None, group: str | None, overrides: Mapping[str, str], reporter: Reporter) -> Program:
-    """Read a program directory; for a folder or table of examples, make the program directory beside it first.
+def open_program(
+    source: Path,
+    *,
+    label: str | None,
+    group: str | None,
+    overrides: Mapping[str, str],
+    reporter: Reporter,
+    beside: Path | None = None,
+) -> Program:
+    """Read a program directory; for a folder or table of examples, make the program directory first: beside it, or in `beside`.
 
     Raises: ConfigError, InputError.
     """
@@ -24,4 +32,4 @@ def open_program(source: Path, *, label: str | None, group: str | None, override
                 fix="tacit new DIR --from PATH --label COLUMN --group COLUMN",
             )
         return read_program(source, overrides=overrides, reporter=reporter)
-    return read_program(adopt(source, label=label, group=group, reporter=reporter), overrides=overrides, reporter=reporter)
+    return read_program(adopt(source, beside=beside, label=label, group=group, reporter=reporter), overrides=overrides, reporter=reporter)

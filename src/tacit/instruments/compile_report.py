@@ -9,6 +9,7 @@ from tacit.binary.binary import Binary
 from tacit.examples.load import dispute_note
 from tacit.instruments.evidence import GoalRow, block_of, classes_grid, goal_rows, scores_grid
 from tacit.instruments.layout import Grid, Part, count, decimal, size
+from tacit.instruments.trial_table import trial_parts
 
 MOST_SUSPICIOUS = 10
 
@@ -39,7 +40,8 @@ class Report:
             classes_grid(block_of(evidence, "test"), title="per class, on test"),
             _suspicious(evidence.get("suspicious") or ()),
         ]
-        return [self._headline(), *(grid for grid in grids if grid is not None), "", *facts(evidence)]
+        tried = trial_parts(evidence.get("run") or {})
+        return [self._headline(), *(grid for grid in grids if grid is not None), *tried, "", *facts(evidence)]
 
     def _headline(self) -> str:
         name = self.binary.evidence.get("name") or "binary"

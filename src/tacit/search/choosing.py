@@ -88,6 +88,6 @@ def _objective_problems(given: Mapping[str, Any], goal: Goal) -> list[str]:
     problems += [f"`search.objectives`: `{name}` is no cost; {did_you_mean(name, list(COSTS))}" for name in known]
     if len(set(names)) < len(names):
         problems.append("`search.objectives` names something twice")
-    if len(names) > 1 and given.get("pruner", "none") not in ("none", "halving"):
+    if len(names) > 1 and given.get("pruner", "none") in set(PRUNERS) - {"none", "halving"}:
         problems.append(f"`search.pruner` = {given['pruner']!r} judges one objective only; several go with none and with halving")
     return problems

@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from tacit.ground.errors import BudgetError
@@ -87,7 +88,6 @@ class Exploration:
     _spent: float = field(default=0.0, init=False)
     _tried: dict[int, dict[int, float]] = field(default_factory=dict, init=False)
     _candidates: dict[int, Candidate] = field(default_factory=dict, init=False)
-    _refused: int = field(default=0, init=False)
 
     @property
     def rungs(self) -> int:
@@ -130,17 +130,17 @@ class Exploration:
         """Ask for a batch: different settings, all within the limits. Raises: BudgetError when the first batch would be empty."""
         batch: list[Candidate] = []
         far: list[dict[str, Any]] = []
-        for _ in range(count * PATIENCE):
+        for attempt in range(count * PATIENCE):
             if len(batch) == count or self.stop.asked:
                 break
+            if attempt >= count * PATIENCE // 2:  # the sampler insists on what is over a limit or known: draw evenly instead
+                study.begin_with(self._spare.ask()[1])
             asked, suggested = study.ask()
             option = {**self.space.fixed, **suggested}
             settings = self._fitted(option)
             if settings is None or settings in [candidate.settings for candidate in (*self._candidates.values(), *batch)]:
-                study.tell(asked, None)
-                if settings is None:
-                    self._refused += 1
-                    far = [*far, option][:8]
+                study.tell(asked, None, pruned=settings is None)
+                far = [*far, option][:8] if settings is None else far
                 continue
             number = len(self._candidates) + len(batch)
             batch.append(Candidate(number, asked, settings, self.limits.costs(settings)))
@@ -152,13 +152,18 @@ class Exploration:
 
     def draw(self, count: int) -> list[dict[str, Any]]:
         """Give those of `count` suggestions, drawn evenly behind the starts, that are within the limits; as they would be trained."""
-        study = resolve("tacit.search.studies:Study")(
-            self.space.suggested, sampler="random", pruner="none", seed=self.seed, objectives=1, startup=count, rungs=1, factor=2
-        )
+        study = self._spare
         for start in self.space.starts:
             study.begin_with(start)
         fitted = [self._fitted({**self.space.fixed, **study.ask()[1]}) for _ in range(count)]
         return [settings for settings in fitted if settings is not None]
+
+    @cached_property
+    def _spare(self) -> Any:
+        """Give a study that draws evenly."""
+        return study_for("random")(
+            self.space.suggested, sampler="random", pruner="none", seed=self.seed + 1, objectives=1, startup=1, rungs=1, factor=2
+        )
 
     def _fitted(self, option: dict[str, Any]) -> dict[str, Any] | None:
         """Give the settings to train for a suggestion, or None when it is over a limit."""
@@ -218,15 +223,16 @@ class Exploration:
         return [scores[max(scores)], *(float(candidate.costs[name]) for name in self.choosing.costs)]
 
     def _order(self, candidate: Candidate, rung: int, place: int, count: int) -> Order:
-        times, share = self.choosing.factor**rung, 1.0 / (self.choosing.trials * self.rungs)
-        unit = self.steps * share
+        times = self.choosing.factor**rung
+        unit = self.steps / (self.choosing.trials * self.rungs)
+        share = times / (self.choosing.trials * self.rungs)
         together = min(self.workers.count, count)
         return Order(
             number=candidate.number,
             rung=rung,
             settings=candidate.settings,
             steps=None if self.seconds is not None else max(LEAST_STEPS, round(unit)) * times,
-            seconds=None if self.seconds is None else self.seconds * share * times * together,
+            seconds=None if self.seconds is None else self.seconds * share * together,
             label=f"trial {candidate.number + 1} of {self.choosing.trials}, rung {rung + 1} of {self.rungs}:",
             before=min(1.0 - share, self._done() + place * share),
             share=share,

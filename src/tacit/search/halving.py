@@ -30,6 +30,20 @@ def sample(candidates: Sequence[dict[str, Any]], seed: int) -> list[dict[str, An
     return [candidates[place] for place in chosen]
 
 
+def rung_counts(count: int) -> list[tuple[int, float]]:
+    """Give, rung by rung, how many candidates there are and which share of all choosing each of them has.
+
+    >>> rung_counts(4)
+    [(4, 0.125), (2, 0.25)]
+    """
+    rungs = max(1, math.ceil(math.log2(count)))
+    found: list[tuple[int, float]] = []
+    while len(found) < rungs and (count > 1 or not found):
+        found.append((count, 1.0 / (rungs * count)))
+        count = max(1, count // 2)
+    return found
+
+
 def halve(
     candidates: Sequence[dict[str, Any]],
     work: Callable[[Order], Ran],

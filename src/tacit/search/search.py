@@ -99,31 +99,31 @@ class Search:
     _reserved: float = field(default=0.0, init=False)
     _best: Ran | None = field(default=None, init=False)
     _records: Records = field(init=False)
-    _trials: Trials = field(init=False)
-    _limits: Limits = field(init=False)
+    trials: Trials = field(init=False)
+    limits: Limits = field(init=False)
 
     def __post_init__(self) -> None:
         self._records = Records(None if self.folder is None else self.folder / TRIALS)
-        self._trials = Trials(
+        self.trials = Trials(
             self.task, self.skeleton, self.recipe, self.seed, self.inputs, device=self.device, reporter=self.reporter, stop=self.stop
         )
         cost = self.cost or (lambda network: self.examine(network).costs)
-        self._limits = Limits(self.budget, self.task.signature, self.network, cost)
+        self.limits = Limits(self.budget, self.task.signature, self.network, cost)
 
     def network(self, settings: Mapping[str, Any]) -> nn.Module:
         """Build an untrained network; its weights depend on the seed and the settings alone. Raises: ConfigError."""
-        return self._trials.network(settings)
+        return self.trials.network(settings)
 
     def training(
         self, settings: Mapping[str, Any], progress: Progress, *, planned_epochs: float = 0.0, task: Task | None = None
     ) -> Training:
         """Make a fresh run."""
         if self.start is None:
-            return self._trials.training(settings, progress, augment=planned_epochs >= self.recipe.augment_from, task=task)
+            return self.trials.training(settings, progress, augment=planned_epochs >= self.recipe.augment_from, task=task)
         # The edited rows are those of what the run learns from in the end.
         focus = torch.from_numpy(self.start.edited) if (task or self.task) is (self.final or self.task) else None
         weights = dict(self.start.weights)
-        return self._trials.training(settings, progress, augment=self.start.augmented, task=task, weights=weights, focus=focus)
+        return self.trials.training(settings, progress, augment=self.start.augmented, task=task, weights=weights, focus=focus)
 
     def run(self, settings: Mapping[str, Any], *, resume: bool) -> Found:
         """Choose the size and what is open in `settings`, then train the winner."""
@@ -143,7 +143,7 @@ class Search:
         training = self.training(chosen, Progress(plan), planned_epochs=planned_epochs, task=task)
         checkpoint = None if self.folder is None else self.folder / CHECKPOINT
         self.reporter.phase("training")
-        clock = None if self.plan is not None else Clock(self._left, self._most_steps())
+        clock = None if self.plan is not None else Clock(self._left, self.most_steps)
         slack = SLACK if self.start is None else WARM_SLACK
         runner = Runner(training, reporter=self.reporter, stop=self.stop, clock=clock, checkpoint=checkpoint, meter=self.meter, slack=slack)
         if resume and runner.resume():
@@ -172,7 +172,7 @@ class Search:
 
     def _interrupted(self, best: Ran, outcome: Outcome) -> Found:
         """Give the best trial of a search that was stopped before it had chosen."""
-        training = self._trials.training(best.trial.settings, Progress.restore(best.progress))
+        training = self.trials.training(best.trial.settings, Progress.restore(best.progress))
         training.network.load_state_dict(outcome.weights)
         training.dynamics.restore(best.dynamics)
         stopped = replace(outcome, interrupted=True)
@@ -206,7 +206,9 @@ class Search:
     def _left(self) -> float:
         return self.meter.left() - self._reserved
 
-    def _most_steps(self) -> int:
+    @property
+    def most_steps(self) -> int:
+        """Give the steps beyond which more passes over the examples are not worth it."""
         if self.start is not None:
             return self.start.steps
         count = len((self.final or self.task).train)
@@ -219,8 +221,8 @@ class Search:
         if space is None:
             base: dict[str, Any] = {}
             if self.opens_size(settings):
-                base, per_step = self._size(first_of(settings))
-            options = self._limits.keep(sample(candidates({**base, **settings}), self.seed))
+                base, per_step = self.size(first_of(settings))
+            options = self.limits.keep(sample(candidates({**base, **settings}), self.seed))
             self._reserved = self.examine(self.network(options[0])).reserve
             if len(options) == 1:
                 return options[0], per_step
@@ -231,7 +233,7 @@ class Search:
         if space is None:
             winner = halve(
                 options,
-                self._trials,
+                self.trials,
                 seconds=seconds,
                 steps=steps,
                 workers=self.workers,
@@ -262,10 +264,10 @@ class Search:
                 return None
             settings = {**declared, **settings}
         elif self.opens_size(settings):
-            settings = {**self._size(first_of(settings))[0], **settings}
+            settings = {**self.size(first_of(settings))[0], **settings}
         scale = self.skeleton.scale
         ordered = scale is not None and scale in opened(settings) and combinations({scale: opened(settings)[scale]}) > 1
-        fits = ordered and bool(self._limits.most) and not choosing.costs
+        fits = ordered and bool(self.limits.most) and not choosing.costs
         return Space(settings, tuple(self.skeleton.starts), scale if fits and choosing.fit is not False else None)
 
     def _explore(self, space: Space, seconds: float | None, steps: int) -> dict[str, Any]:
@@ -273,8 +275,8 @@ class Search:
         return Exploration(
             space,
             self.choosing or Choosing(),
-            self._limits,
-            self._trials,
+            self.limits,
+            self.trials,
             self.workers,
             self._records,
             self.reporter,
@@ -286,7 +288,7 @@ class Search:
             ended=self._ended,
         ).run()
 
-    def _size(self, fixed: Mapping[str, Any]) -> tuple[dict[str, Any], float | None]:
+    def size(self, fixed: Mapping[str, Any]) -> tuple[dict[str, Any], float | None]:
         """Choose the size by the clock, or take the usual one when the budget is in steps."""
         sizes = list(self.skeleton.sizes)
         if self.plan is not None:
@@ -294,22 +296,22 @@ class Search:
             return dict(self._affordable([{**size, **fixed} for size in reversed(sizes)], fixed)[0]), None
         affordable = self._affordable([{**size, **fixed} for size in self._fitting(sizes, fixed)], fixed)
         self.reporter.phase("sizing")
-        return size_for(affordable, fixed, self._throwaway, seconds=self.meter.left() * 0.9)
+        return size_for(affordable, fixed, self.throwaway, seconds=self.meter.left() * 0.9)
 
     def _affordable(self, options: list[dict[str, Any]], fixed: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Keep what is within the limits; where no size is, the widest below the smallest size. Raises: BudgetError."""
         try:
-            return self._limits.keep(options)
+            return self.limits.keep(options)
         except BudgetError:
             scale, smallest = self.skeleton.scale, self.skeleton.sizes[0]
             if scale is None or scale in fixed or not isinstance(smallest.get(scale), int):
                 raise
-            narrow = self._limits.widest({**smallest, **fixed}, scale, Between(1, smallest[scale]))
+            narrow = self.limits.widest({**smallest, **fixed}, scale, Between(1, smallest[scale]))
             if narrow is None:
-                raise self._limits.impossible([*options, {**smallest, **fixed, scale: 1}]) from None
+                raise self.limits.impossible([*options, {**smallest, **fixed, scale: 1}]) from None
             return [narrow]
 
-    def _throwaway(self, settings: Mapping[str, Any]) -> Training:
+    def throwaway(self, settings: Mapping[str, Any]) -> Training:
         """Make a run that is only timed."""
         return self.training(settings, Progress([(0, 1000)]))
 
@@ -328,8 +330,8 @@ class Search:
         if self.plan is not None:
             return self.plan
         if per_step is None:
-            per_step = pace(self._throwaway(settings))
-        return [(0, max(1, min(int(self._left() / per_step), self._most_steps())))]
+            per_step = pace(self.throwaway(settings))
+        return [(0, max(1, min(int(self._left() / per_step), self.most_steps)))]
 
     def _decide(self, settings: Mapping[str, Any], plan: Plan) -> None:
         """Write down what was chosen, so that a run that is continued does not choose again."""

@@ -21,9 +21,14 @@ optuna.logging.set_verbosity(optuna.logging.WARNING)
 warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
 
 
+def _over(trial: optuna.trial.FrozenTrial) -> tuple[float]:
+    """Tell a sampler that a suggestion broke a limit (above 0) or kept all of them."""
+    return (float(trial.user_attrs.get(_OVER, -1.0)),)
+
+
 def tpe(seed: int, startup: int) -> optuna.samplers.BaseSampler:
     """Make the tree-structured Parzen estimator over all choices together; what is being tried counts as bad, so a batch spreads."""
-    return optuna.samplers.TPESampler(seed=seed, n_startup_trials=startup, multivariate=True, constant_liar=True)
+    return optuna.samplers.TPESampler(seed=seed, n_startup_trials=startup, multivariate=True, constraints_func=_over)
 
 
 def random(seed: int, startup: int) -> optuna.samplers.BaseSampler:
@@ -33,12 +38,12 @@ def random(seed: int, startup: int) -> optuna.samplers.BaseSampler:
 
 def gp(seed: int, startup: int) -> optuna.samplers.BaseSampler:
     """Make Bayesian optimisation with a Gaussian process."""
-    return optuna.samplers.GPSampler(seed=seed, n_startup_trials=startup)
+    return optuna.samplers.GPSampler(seed=seed, n_startup_trials=startup, constraints_func=_over)
 
 
 def nsga2(seed: int, startup: int) -> optuna.samplers.BaseSampler:
     """Make the genetic algorithm for several objectives, with generations as large as the first batch."""
-    return optuna.samplers.NSGAIISampler(seed=seed, population_size=max(2, startup))
+    return optuna.samplers.NSGAIISampler(seed=seed, population_size=max(2, startup), constraints_func=_over)
 
 
 def no_pruner(rungs: int, factor: int) -> None:
@@ -61,6 +66,8 @@ def hyperband(rungs: int, factor: int) -> optuna.pruners.BasePruner:
     return optuna.pruners.HyperbandPruner(min_resource=1, max_resource=factor ** (rungs - 1), reduction_factor=factor)
 
 
+#: The attribute of a trial that was over a limit.
+_OVER = "over"
 _HIGH, _LOW = optuna.study.StudyDirection.MAXIMIZE, optuna.study.StudyDirection.MINIMIZE
 
 
@@ -77,8 +84,12 @@ class Study:
         self._space = dict(space)
         self._distributions = {name: _distribution(value) for name, value in space.items()}
         self._pruner = PRUNERS.get(pruner)(rungs, factor)
+        with warnings.catch_warnings():  # the argument that says what is over a limit has another name in Optuna 5 than in 4
+            warnings.filterwarnings("ignore", "`constraints_func` has been deprecated", FutureWarning)
+            suggests = SAMPLERS.get(sampler)(seed % 2**32, startup)
         self._study = optuna.create_study(
-            sampler=SAMPLERS.get(sampler)(seed % 2**32, startup),
+            study_name="tacit",  # Hyperband draws brackets by it
+            sampler=suggests,
             pruner=self._pruner or optuna.pruners.NopPruner(),
             directions=[_HIGH, *[_LOW] * (objectives - 1)],
         )
@@ -105,8 +116,13 @@ class Study:
         return self._pruner is not None and self._trials[number].should_prune()
 
     def tell(self, number: int, values: Sequence[float] | None, *, pruned: bool = False) -> None:
-        """Say how a candidate ended: with a value for each objective, ended early, or (None) without any."""
-        if values is None:
+        """Say how a candidate ended: with a value for each objective; `pruned`: ended early. None: without any, for it failed; `pruned`
+        with None: it was over a limit, which the sampler learns to avoid.
+        """
+        if values is None and pruned and len(self._study.directions) == 1:
+            self._trials[number].set_user_attr(_OVER, 1.0)
+            self._study.tell(number, state=optuna.trial.TrialState.PRUNED)
+        elif values is None:
             self._study.tell(number, state=optuna.trial.TrialState.FAIL)
         elif pruned and len(self._study.directions) == 1:
             self._study.tell(number, state=optuna.trial.TrialState.PRUNED)

@@ -24,7 +24,7 @@ from tacit.ground.progress import Reporter
 from tacit.search.columns import Columns
 from tacit.search.devices import device_for, multiplies_bfloat16
 from tacit.search.recipe import Recipe
-from tacit.search.running import Clock, Outcome, Runner, Stop
+from tacit.search.running import LOOKS, Clock, Outcome, Runner, Stop
 from tacit.search.schedule import Progress
 from tacit.search.training import State, Task, Training
 from tacit.search.workers import FAILURES, Failure, Workers
@@ -151,6 +151,16 @@ class Trials:
         low = self.recipe.precision == "bfloat16" or bfloat16
         return Training(task or self.task, network, self.recipe, progress, seed=self.seed, augment=augment, low_precision=low, focus=focus)
 
+    def _looks(self, steps: int | None) -> int:
+        """Give how often a trial looks at validation: so often that looking costs at most a fifth of a short trial, once in any case.
+
+        A step forward and back costs about three times what the forward pass of a look does.
+        """
+        if steps is None:
+            return 2
+        shown = 3 * steps * min(self.recipe.batch, len(self.task.train))
+        return max(1, min(LOOKS, shown // (5 * max(1, len(self.task.validation)))))
+
     def __call__(self, order: Order) -> Ran:
         """Run one trial; what it may fail with becomes a record."""
         begun = time.monotonic()
@@ -165,7 +175,8 @@ class Trials:
                 seconds = order.seconds or 0.0
                 clock = Clock(lambda: seconds - (time.monotonic() - begun), training.order.steps * training.recipe.epochs)
             reporter = _Part(self.reporter, order.before, order.share)
-            outcome = Runner(training, reporter=reporter, stop=self.stop, clock=clock, label=order.label).finish()
+            looks = self._looks(order.steps)
+            outcome = Runner(training, reporter=reporter, stop=self.stop, clock=clock, label=order.label, looks=looks).finish()
         except FAILURES as error:
             return Ran(_failed(order, f"{type(error).__name__}: {error}", time.monotonic() - begun))
         took = time.monotonic() - begun

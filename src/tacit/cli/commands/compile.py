@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 import os
+import tempfile
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -39,6 +40,7 @@ def command(
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="Override a line of tacit.toml; may be given again.", metavar="KEY=VALUE")
     ] = None,
+    preview: Annotated[bool, typer.Option("--preview", help="Say what the budget will buy; nothing is trained or written.")] = False,
     features: Annotated[
         bool, typer.Option("--features", help="Also write what `tacit blame` needs to answer at once; takes some minutes for large sets.")
     ] = False,
@@ -63,6 +65,8 @@ def command(
     parse = resolve("tacit.search.schedule:parse_plan")
     plan = parse(steps) if steps is not None else None
     evolution = parse(generations, option="--generations") if generations is not None else None
+    if preview:
+        return show_preview(source, overrides, seed=seed, device=device, plan=plan, on=on, label=label, group=group, as_json=as_json)
     with resolve("tacit.cli.progress:watch")() as reporter:
         reporter.phase("reading")
         program = resolve("tacit.cli.programs:open_program")(source, label=label, group=group, overrides=overrides, reporter=reporter)
@@ -93,6 +97,36 @@ def command(
     return 0 if report.met else 1
 
 
+def show_preview(
+    source: Path,
+    overrides: dict[str, str],
+    *,
+    seed: int,
+    device: str,
+    plan: Any,
+    on: str | None,
+    label: str | None,
+    group: str | None,
+    as_json: bool,
+) -> int:
+    """Show what the budget will buy. A folder or table of examples is made a program in a folder that is removed again."""
+    count = (on or "").rpartition(":")[2]
+    workers = int(count) if count.isdigit() and not (on or "").startswith("ray://") else 1
+    with resolve("tacit.cli.progress:watch")() as reporter, tempfile.TemporaryDirectory() as place:
+        reporter.phase("reading")
+        program = resolve("tacit.cli.programs:open_program")(
+            source, label=label, group=group, overrides=overrides, reporter=reporter, beside=Path(place)
+        )
+        forecast = resolve("tacit.instruments.forecasting:preview")(
+            program, seed=seed, device=device, plan=plan, workers=workers, reporter=reporter
+        )
+    if as_json:
+        emit(forecast.to_json())
+    else:
+        show(forecast.parts())
+    return 0
+
+
 def run_of(path: Path, *, minutes: float | None, steps: str | None) -> tuple[str, int, list[str], str | None]:
     """Give the plan of steps, the seed, the ``KEY=VALUE`` settings and the run gone on from, by which a binary was made.
 
@@ -109,6 +143,7 @@ def run_of(path: Path, *, minutes: float | None, steps: str | None) -> tuple[str
         for section, key in (("skeleton", "settings"), ("train", "overrides"))
         for name, value in (run.get(key) or {}).items()
     ]
+    chosen += ["search.trials=0"] if run.get("search") else []  # what was found is taken, not searched again
     return str(run["plan"]), int(run["seed"]), chosen, (run.get("warm") or {}).get("from")
 
 
