@@ -192,12 +192,14 @@ SPACE_2D: dict[str, Open] = {
     "stem": choice("full", "half", "quarter"),
 }
 SPACE_1D: dict[str, Open] = {**SPACE_2D, "kernel": choice(3, 5, 9)}
+_USUAL: dict[str, Any] = {"block": "residual", "growth": 2.0, "depth": 1, "depth_1": 1, "depth_2": 1, "kernel": 3, "stem": "half"}
 #: What a search begins with: the usual network, and the usual other ways to spend multiplications.
 STARTS: tuple[dict[str, Any], ...] = (
-    {"block": "residual", "growth": 2.0, "depth": 1, "depth_1": 1, "depth_2": 1, "kernel": 3, "stem": "half", "width": 16},
-    {"block": "separable", "growth": 2.0, "depth": 1, "depth_1": 2, "depth_2": 2, "kernel": 3, "stem": "half", "width": 24},
-    {"block": "bottleneck", "growth": 2.0, "depth": 1, "depth_1": 1, "depth_2": 1, "kernel": 3, "stem": "half", "width": 24},
-    {"block": "residual", "growth": 2.0, "depth": 0, "depth_1": 1, "depth_2": 1, "kernel": 3, "stem": "half", "width": 16},
+    {**_USUAL, "width": 16},
+    {**_USUAL, "width": 24, "block": "bottleneck"},
+    {**_USUAL, "width": 16, "depth": 0, "depth_1": 0},
+    {**_USUAL, "width": 24, "stem": "quarter"},
+    {**_USUAL, "width": 24, "block": "separable", "depth_1": 2, "depth_2": 2},
 )
 
 __all__ = ["SIZES_1D", "SIZES_2D", "SPACE_1D", "SPACE_2D", "STARTS", "ChannelsFirst", "ConvNet", "build_1d", "build_2d"]
