@@ -6,11 +6,13 @@
 measured over 100 episodes that nothing else has seen. *Solved* after so many evaluations: the first look at which the mean return over
 the 32 episodes that decide is at least 475.
 
-`alarm`: UCI Adult. The goal is F1 with as many alarms as leave at most one false alarm in a hundred among the women and among the men
-(the threshold is the highest that either of them needs): a score of ranks and groups, of which no gradient is known. Gradient descent on
-the usual loss is the start; evolution goes on from there on the training examples, validation decides what is kept. Beside it, by the
-same split: gradient descent alone; gradient descent for as many CPU seconds as both together, or the short run where validation prefers
-it; and all of them as they would be used, with the one threshold that validation chose. The test examples are used once for each binary.
+`alarm`: UCI Adult. The goal is F1 at a fixed false-alarm rate: at most 5 false alarms in a hundred within every class of work (the
+threshold is the highest that any of them needs; groups of fewer than 50 count for nothing), a score of ranks and groups that no gradient
+sees. Gradient descent on the usual loss, for as many steps as were best on validation, is the start; evolution goes on from there on the
+training examples, and validation decides what is kept. Beside it, by the same split: gradient descent alone; gradient descent for as many
+CPU seconds as both together, or the short run where validation prefers it; all of them as they would be used, with the one threshold that
+validation chose; and with a threshold per group, which whoever uses it would have to keep beside the binary. The number of steps, the
+group and the rate were chosen on validation with a seed that is not among these; the test examples are used once for each binary.
 
 Each seed is written down in the cache when it is done, and not run again without `--again`. `--trial`: another seed, small budgets,
 nothing recorded. CPU seconds are those of one thread.
@@ -37,10 +39,10 @@ import tacit
 SEEDS = (0, 1, 2, 3, 4)
 SOLVED, EPISODES = 475.0, 100
 #: False alarms among those without the label that each group may have.
-ALARMS = 0.01
-GROUP = "sex"
+ALARMS, FEWEST = 0.05, 50
+GROUP = "workclass"
 SETTINGS = {"width": 16, "depth": 1, "bins": 8}
-STEPS, GENERATIONS = 1000, 300
+STEPS, GENERATIONS = 3000, 50
 EVOLUTION: dict[str, Any] = {}
 POLE_GENERATIONS = 40
 
@@ -84,6 +86,8 @@ def thresholds(margins: np.ndarray, targets: np.ndarray, groups: np.ndarray) -> 
     found = {}
     for group in np.unique(groups):
         quiet = np.sort(margins[(targets == 0) & (groups == group)])
+        if len(quiet) < FEWEST:
+            continue
         found[int(group)] = float(quiet[len(quiet) - 1 - int(ALARMS * len(quiet))])
     return found
 
@@ -116,8 +120,8 @@ def as_used(binary: tacit.Binary, program: tacit.Program, column: int) -> dict[s
             chosen = thresholds(margins, targets, groups)
             continue
         one = max(chosen.values())
-        each = np.array([chosen[int(group)] for group in groups])
-        worst = max(float((margins[(targets == 0) & (groups == group)] > one).mean()) for group in np.unique(groups))
+        each = np.array([chosen.get(int(group), one) for group in groups])
+        worst = max(float((margins[(targets == 0) & (groups == group)] > one).mean()) for group in chosen)
         out = {"F1": f1_above(margins, targets, one), "worst": worst, "F1 each": f1_above(margins, targets, each)}
     return out
 
@@ -178,7 +182,6 @@ def alarm(seed: int, cache: Path, *, trial: bool) -> dict[str, Any]:
         "MACs": evolved.evidence["costs"]["macs"],
         "evaluations": record["evaluations"],
         "kept": record["kept"],
-        "start on test is the binary of gradient descent": start.digest[:12],
         "protection": record["protection"],
     }
     return row
