@@ -42,10 +42,13 @@ class OwnGoal:
 
     def __call__(self, training: Training, _arrays: tuple[Tensor, ...], _scores: Tensor) -> Tensor:
         """Give the weighted loss on the examples of this step."""
-        step = training.progress.step
+        return self.at(training.progress.step, augmented=training.progress.fraction < 1.0 - self.recipe.plain_tail)
+
+    def at(self, step: int, *, augmented: bool) -> Tensor:
+        """Give the weighted loss on the examples of a step."""
         output = self.melded.parts[self.place].signature.output
         arrays, targets = self.data.rows(self.order.rows(step))
-        if training.progress.fraction < 1.0 - self.recipe.plain_tail:
+        if augmented:
             generator = torch.Generator().manual_seed(seed_of(self.seed, "augment", step))
             for name in self.recipe.augment or ():
                 augment = AUGMENTATIONS.get(name)
@@ -59,17 +62,19 @@ def own_goals(melded: Melded, weight: float, *, batch: int, seed: int, device: t
     """Give a term for each part whose own examples are there."""
     if weight <= 0:
         return []
-    terms: list[Term] = []
-    for place, part in enumerate(melded.parts):
-        if part.program is None:
-            continue
-        train = part.program.examples.split("train")
-        if len(train) < 2:
-            continue
-        recipe = recipe_for(part.signature, part.program.recipe, examples=len(train))
-        own = seed_of(seed, "own", part.name)
-        terms.append(OwnGoal(melded, place, columns(train, device), Order(len(train), batch, own), recipe, weight, own))
-    return terms
+    found = [own_goal_of(melded, place, weight, batch=batch, seed=seed, device=device) for place in range(len(melded.parts))]
+    return [term for term in found if term is not None]
+
+
+def own_goal_of(melded: Melded, place: int, weight: float, *, batch: int, seed: int, device: torch.device) -> OwnGoal | None:
+    """Give the term of one part, or None when its own examples are not there."""
+    part = melded.parts[place]
+    train = None if part.program is None else part.program.examples.split("train")
+    if part.program is None or train is None or len(train) < 2:
+        return None
+    recipe = recipe_for(part.signature, part.program.recipe, examples=len(train))
+    own = seed_of(seed, "own", part.name)
+    return OwnGoal(melded, place, columns(train, device), Order(len(train), batch, own), recipe, weight, own)
 
 
 def own_examples(part: Part) -> tuple[str, Examples] | None:

@@ -22,8 +22,9 @@ from tacit.ground.errors import BudgetError, InputError
 from tacit.ground.files import write_atomic
 from tacit.ground.progress import Reporter
 from tacit.lowering.lower import Lowered
+from tacit.melding.acclimatising import acclimatise
 from tacit.melding.encoding import share_encoder
-from tacit.melding.fitting import Leaf, fit
+from tacit.melding.fitting import fit
 from tacit.melding.goals import kept_best, own_goals, own_score, score
 from tacit.melding.graphs import graphs_of, shared_bytes
 from tacit.melding.network import LiftedPart, Melded, ended, pipeline
@@ -43,9 +44,7 @@ from tacit.shipping import Entries, ship
 
 DEFAULT_MINUTES = 5.0
 #: Weights of the parts' own goals beside the joint one that are tried, and the share of the budget that a trial of one takes.
-WEIGHTS, TRIAL = (0.1, 0.5), 0.1
-#: At first so many of the answers on joint examples pass between parts as more than one class (a share).
-UNSURE = 0.5
+WEIGHTS, TRIAL = (0.5, 2.0), 0.1
 #: What training a whole overrides in the recipe of its input's type: its parts know nearly everything already.
 RECIPE: Mapping[str, Any] = {
     "optimiser": "adamw",
@@ -121,7 +120,6 @@ def meld(
     melded = Melded(parts, wiring, program.signature)
     splits = {split: program.examples.split(split) for split in ("train", "validation", "test")}
     before = {split: pipeline(melded, examples.inputs) for split, examples in splits.items() if len(examples)}
-    _settle(melded, before["train"])
     shared = share_encoder(melded, train.inputs)
     if shared:
         reporter.note(f"{' and '.join(shared)} share the encoder of {shared[0]}")
@@ -140,6 +138,7 @@ def meld(
     task = Task(program.signature, columns(train, place), columns(validation, place), goal)
     drawn = seed_of(seed, "run") % 2**31
     with first_interrupt_asks() as stop:
+        unsure = acclimatise(melded, before, task, recipe, seed=drawn, reporter=reporter)
         start = {name: tensor.detach().clone() for name, tensor in melded.state_dict().items()}
         run = Run(melded, task, recipe, drawn, bool(recipe.augment), start, reporter, stop)
         reserve = _reserve(melded, program)
@@ -171,6 +170,7 @@ def meld(
                     "joint": _joint_of(melded, program, goal, before, graphs),
                     "wires": wiring.describe([part.signature for part in parts], [part.name for part in parts]),
                     "encoder": shared,
+                    "unsure": unsure,
                     "own_weight": weight,
                     "trials": trials,
                     "shared_bytes": shared_bytes(graphs),
@@ -205,15 +205,6 @@ def _check_joint(program: Program) -> None:
             fix="tacit new DIR --from PATH makes a program directory of such examples; name it with --in DIR",
         )
     check_examples(program)
-
-
-def _settle(melded: Melded, scores: Sequence[np.ndarray], share: float = UNSURE) -> None:
-    """Set the margins between parts by the scores of each use on joint examples."""
-    for place, use in enumerate(melded.wiring.uses):
-        for slot, given in enumerate(use.inputs):
-            if not isinstance(given, Leaf):
-                adapter = melded.adapter(place, slot)
-                adapter.settle({other: scores[other] for other in adapter.widths}, share)
 
 
 def _recipe(program: Program, examples: int) -> Recipe:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -22,9 +22,7 @@ from tacit.skeletons.mlp import RowNet
 class Melded(nn.Module):
     """All parts, and what passes between them: the joint program's arrays, batch first -> its scores.
 
-    networks: one per part; where `encoder` is shared, those of the parts in `encoded` take what it gives. Norms of batches keep the
-    statistics that the parts were trained with: a part meets the joint examples and its own in turns, and their averages would be
-    those of neither.
+    networks: one per part; where `encoder` is shared, those of the parts in `encoded` take what it gives.
     """
 
     def __init__(self, parts: Sequence[Part], wiring: Wiring, joint: Signature) -> None:
@@ -45,14 +43,6 @@ class Melded(nn.Module):
         ended = [parts[wiring.uses[end].part].signature.output for end in wiring.ends]
         self.ends = Ends(ended[0] if len(ended) == 1 else Joint(tuple(ended)), joint.output)
 
-    def train(self, mode: bool = True) -> Melded:
-        """Set the mode of training; norms of batches stay as they are."""
-        super().train(mode)
-        for module in self.modules():
-            if isinstance(module, nn.modules.batchnorm._BatchNorm):
-                module.eval()
-        return self
-
     def adapter(self, place: int, slot: int) -> Adapter:
         """Give what passes into one plain input of a use. Raises: KeyError where a leaf is read."""
         adapter = self.adapters[f"{place}_{slot}"]
@@ -69,9 +59,16 @@ class Melded(nn.Module):
 
     def forward(self, *arrays: Tensor) -> Tensor:
         """Give the joint scores, float32[batch, score]."""
+        return self.run(arrays, {})
+
+    def run(self, arrays: Sequence[Tensor], known: Mapping[int, Tensor]) -> Tensor:
+        """Give the joint scores, float32[batch, score]. known: the scores of uses that are not to be run."""
         found: list[Tensor] = []
         features: dict[str, Tensor] = {}
         for place, use in enumerate(self.wiring.uses):
+            if place in known:
+                found.append(known[place])
+                continue
             given: list[Tensor] = []
             for slot, source in enumerate(use.inputs):
                 if isinstance(source, Leaf):

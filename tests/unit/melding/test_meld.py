@@ -10,7 +10,7 @@ from tacit.ground.errors import BudgetError, ConfigError, InputError
 from tacit.ground.progress import Reporter
 from tacit.ir.interpreter import evaluate
 from tacit.melding.fitting import fit
-from tacit.melding.meld import meld
+from tacit.melding.meld import WEIGHTS, meld
 from tacit.melding.network import LiftedPart, Melded, ended, pipeline
 from tacit.melding.parts import Part, open_parts
 from tacit.melding.splitting import split
@@ -39,7 +39,7 @@ def test_the_whole_is_better_than_the_pipeline_and_the_parts_keep_their_own_goal
     assert melded.evidence["scores"]["validation"]["accuracy"] >= whole["joint"]["pipeline"]["validation"]
     assert [part["name"] for part in whole["parts"]] == ["level", "rule"] and not any(part["lifted"] for part in whole["parts"])
     assert all(part["own"]["after"] >= part["own"]["before"] - 0.1 for part in whole["parts"])
-    assert whole["own_weight"] in (0.1, 0.5) and len(whole["trials"]) == 2
+    assert whole["own_weight"] in WEIGHTS and len(whole["trials"]) == 2
 
 
 def test_one_file_holds_the_whole_and_its_parts_and_gives_them_back(melded, apart):
