@@ -30,6 +30,8 @@ SINGLE = (
     "media",
     "recompile",
     "blame_query",
+    "acting",
+    "ray_search",
     "evolution",
 )
 

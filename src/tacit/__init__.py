@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from tacit.ground.tables import resolve
 
 if TYPE_CHECKING:
+    from tacit.acting.measuring import player_of as player
     from tacit.binary.binary import Binary
     from tacit.binary.loading import load
     from tacit.builder import build
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
     from tacit.signature.row import Row
     from tacit.signature.series import Series
     from tacit.signature.text import Text
+    from tacit.signature.vector import Vector
     from tacit.skeletons.choices import choice
 
 __version__ = "0.1.0"
@@ -68,6 +70,7 @@ _NAMES = {
     "Series": "tacit.signature.series:Series",
     "Text": "tacit.signature.text:Text",
     "Row": "tacit.signature.row:Row",
+    "Vector": "tacit.signature.vector:Vector",
     "Class": "tacit.signature.outputs:Class",
     "Number": "tacit.signature.outputs:Number",
     "Labels": "tacit.signature.outputs:Labels",
@@ -90,6 +93,7 @@ _NAMES = {
     "split": "tacit.melding.splitting:split",
     "lower": "tacit.lowering.lower:lower_module",
     "load": "tacit.binary.loading:load",
+    "player": "tacit.acting.measuring:player_of",
     "inspect": "tacit.instruments.inspection:inspect",
     "test": "tacit.instruments.testing:test",
     "diff": "tacit.instruments.behaviour.comparing:diff",
@@ -130,6 +134,7 @@ __all__ = [
     "Signature",
     "TacitError",
     "Text",
+    "Vector",
     "__version__",
     "adopt",
     "bisect",
@@ -151,6 +156,7 @@ __all__ = [
     "meld",
     "merge_labels",
     "new",
+    "player",
     "pull_media",
     "push_media",
     "read",
