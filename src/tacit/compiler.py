@@ -67,9 +67,16 @@ def compile(
     Raises: InputError for examples that can't be learned from, LoweringError, BudgetError, ConfigError.
     """
     reporter = reporter or Reporter()
-    if program.acts:
+    if program.acts or program.only_scored:
         return compile_acting(
-            program, seed=seed, resume=resume, plan=plan, on=on, run_directory=run_directory, reporter=reporter, started=started
+            program,
+            seed=seed,
+            resume=resume,
+            plan=generations or plan,
+            on=on,
+            run_directory=run_directory,
+            reporter=reporter,
+            started=started,
         )
     budget = program.budget
     goals = program.goals or (Goal(program.signature.output.metric),)

@@ -19,7 +19,7 @@ from tacit.signature.signature import Signature
 
 @dataclass(frozen=True, eq=False)
 class Program:
-    """What `compile` takes: examples to learn from, or an environment to act in, or a game to play against itself.
+    """What `compile` takes: examples to learn from, an environment to act in, a game to play against itself, or only a score to raise.
 
     signature: may be left out for an environment and a game, which have one of their own. environment: the id of one that Gymnasium
     knows, a function that makes one, or an object with Gymnasium's interface or Tacit's. game: an object with the rules, a class of it,
@@ -69,6 +69,11 @@ class Program:
             object.__setattr__(self, "signature", own)
         if self.examples is None:
             object.__setattr__(self, "examples", Examples.none(self.signature))
+
+    @property
+    def only_scored(self) -> bool:
+        """Tell whether a score of its own is all that it has."""
+        return not self.acts and not len(self.examples) and any(goal.score is not None for goal in self.goals)
 
     @property
     def acts(self) -> bool:

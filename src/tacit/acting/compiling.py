@@ -29,6 +29,7 @@ from tacit.ir.verifier import verify
 from tacit.lowering.lower import Lowered
 from tacit.program import Program
 from tacit.search.columns import seed_of
+from tacit.search.evolution_running import evolves
 from tacit.search.folders import configuration_of, run_folder
 from tacit.search.interrupts import first_interrupt_asks
 from tacit.search.schedule import Plan, print_plan
@@ -53,7 +54,7 @@ def compile_acting(
     reporter: Reporter | None = None,
     started: float | None = None,
 ) -> Binary:
-    """Find a binary for a program with an environment or a game, within its budget.
+    """Find a binary for a program with an environment, a game, or a score of its own and no examples, within its budget.
 
     The budget counts minutes, or steps of the environment (games of a game). Learning is on the CPU: what acts is small, and waits for the
     environment. Raises: ConfigError for goals and settings, InputError for what breaks, LoweringError, BudgetError.
@@ -72,6 +73,8 @@ def compile_acting(
     minutes = DEFAULT_MINUTES if program.budget.minutes is None else program.budget.minutes
     if plan is None and program.budget.steps is not None:
         plan = [(0, program.budget.steps)]
+    if plan is None and program.budget.generations is not None and evolves(program):
+        plan = [(0, program.budget.generations)]
     meter = Meter(None if plan is not None else minutes * 60.0, start=started)
     configuration = {**configuration_of(program, seed, plan), "acting": _acting(program, seed, evaluations)}
     folder = run_folder(program, run_directory, configuration, resume=resume, reporter=reporter)
@@ -145,6 +148,8 @@ def _acting(program: Program, seed: int, evaluations: int | None) -> dict[str, A
         make = getattr(program.environment, "make", None)
         place = {"kind": "environment", "name": program.environment.name, "id": getattr(make, "id", None)}
         return {**place, "options": dict(program.options), "episodes": program.episodes or 100, "seed": seed}
+    if program.only_scored:
+        return {"kind": "score", "name": program.goals[0].metric, "seed": seed}
     kind = type(program.game)
     reference = f"{kind.__module__}:{kind.__qualname__}"
     return {

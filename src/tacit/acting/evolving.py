@@ -71,7 +71,10 @@ def met(program: Program, seed: int) -> np.ndarray:
         lanes = program.environment.lanes(8)
         kept = [lanes.reset(np.arange(8), episode_seeds(seed, 8, purpose=f"met {number}")) for number in range(MET // 8)]
         return np.concatenate(kept)
-    (spec,) = program.signature.input.arrays
+    specs = program.signature.input.arrays
+    if len(specs) != 1:
+        raise ConfigError(f"expected an input of one array without examples, got {program.signature.input!r}", fix="give some examples")
+    (spec,) = specs
     random = np.random.default_rng(seed_of(seed, "met"))
     if spec.limit is not None:
         return random.integers(0, spec.limit, (MET, *spec.shape)).astype(spec.dtype)

@@ -144,7 +144,9 @@ def wilson(hits: int, count: int, *, deviations: float = 1.96) -> tuple[float, f
 def measure_program(
     binary: Binary, program: Program, *, seed: int = 0, evaluations: int, reporter: Reporter | None = None
 ) -> dict[str, Any]:
-    """Measure a binary in the environment or the game of its program."""
+    """Measure a binary in the environment or the game of its program, or by the program's own scores."""
+    if program.only_scored:
+        return own_scores(program.goals, binary, program.examples, "test")
     if program.environment is not None:
         block = measure_environment(binary, program.environment, episodes=program.episodes or EPISODES, seed=seed, reporter=reporter)
         return block | own_scores(program.goals, binary, program.examples, "test")
@@ -169,6 +171,11 @@ def measure_again(
     acted: Mapping[str, Any] = binary.evidence.get("acting") or {}
     kind = acted.get("kind")
     count, drawn = int(episodes or acted.get("episodes") or EPISODES), int(acted.get("seed", 0) if seed is None else seed)
+    if program is not None and program.only_scored:
+        return own_scores(program.goals, binary, program.examples, "test")
+    if program is None and kind == "score":
+        said = f"expected the program whose score `{acted.get('name')}` measures this binary, got the binary alone"
+        raise ConfigError(said, fix="tacit.test(binary, against=program)")
     if program is None and kind not in ("environment", "game"):
         raise ConfigError("expected a binary that acts in an environment or plays a game, got one of examples", fix="tacit run FILE INPUT")
     if kind == "environment" or (program is not None and program.environment is not None):

@@ -134,6 +134,10 @@ def _by_acting(binary: Binary, program: Program | None, notes: list[str]) -> Ver
         notes.append(f"not measured again: {error.message}" + (f"; {error.fix}" if error.fix else ""))
         block = dict(block_of(binary.evidence, "test"))
     goals = program.goals if program is not None else _goals_in(binary)
+    apart = [goal.metric for goal in goals if goal.metric not in block and goal.label is None] if program is None else []
+    if apart:
+        notes.append(f"{', '.join(f'`{name}`' for name in apart)}: a score of the program's own, measured with the program only")
+        goals = tuple(goal for goal in goals if goal.metric not in apart)
     checks = [
         Check("goal", goal.name, decimal(goal.threshold), decimal(goal.value), goal.met)
         for goal in goal_rows(hold_acting(goals, block))
@@ -167,7 +171,7 @@ def _within(binary: Binary, program: Program, notes: list[str]) -> Verdict:
             cause="the types in `tacit.toml` have changed since it was compiled" if program.directory else None,
             fix=f"tacit compile {program.directory}" if program.directory else None,
         )
-    if program.acts:
+    if program.acts or program.only_scored:
         return _by_acting(binary, program, notes)
     compiled = (binary.evidence.get("labels") or {}).get("digest")
     if compiled and compiled != program.examples.labels_digest:
