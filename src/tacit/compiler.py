@@ -15,6 +15,7 @@ from tacit.evidence import run_of, suspicious_labels
 from tacit.goals.evidence import check_goals_fit
 from tacit.goals.goal import Goal
 from tacit.ground.budget import Meter
+from tacit.ground.errors import ConfigError
 from tacit.ground.progress import Reporter
 from tacit.program import Program
 from tacit.search.choosing import choosing_for
@@ -68,6 +69,8 @@ def compile(
     """
     reporter = reporter or Reporter()
     if program.acts or program.only_scored:
+        if warm is not None:
+            raise ConfigError(f"expected a program with labels for a warm start, `{program.name}` learns by acting", fix="leave --warm out")
         return compile_acting(
             program,
             seed=seed,
@@ -110,6 +113,7 @@ def compile(
     reporter.phase("preparing")
     followed = goals[0] if goals[0].score is None else Goal(program.signature.output.metric)  # gradient descent has its own measure
     judge = goals[0] if goals[0].score is not None else None
+    choosing = choosing_for(program.search, followed)
     task = Task(program.signature, columns(train, place), columns(validation, place), followed, judge)
     final = Task(program.signature, columns(learnt, place), columns(validation.take(np.arange(0)), place), followed) if refit else None
     evaluated = len(validation) + int((program.examples.splits == "test").sum())
@@ -136,7 +140,7 @@ def compile(
             start=start,
             workers=workers,
             device=device,
-            choosing=choosing_for(program.search, followed),
+            choosing=choosing,
             cost=lambda network: costs(network, program),
             examine=examined,
         )

@@ -75,6 +75,14 @@ class Program:
         """Tell whether a score of its own is all that it has."""
         return not self.acts and not len(self.examples) and any(goal.score is not None for goal in self.goals)
 
+    def need_examples(self, what: str) -> None:
+        """Refuse a program that learns by acting where examples are needed; what: that for which. Raises: ConfigError."""
+        if self.acts:
+            raise ConfigError(
+                f"expected a program that learns from examples, `{self.name}` learns by acting - at {what}",
+                fix="tacit test, tacit run: measured by acting",
+            )
+
     @property
     def acts(self) -> bool:
         """Tell whether it learns by acting, not from examples."""

@@ -37,6 +37,7 @@ def write_features(program: Program, binary: Binary, *, plan: Plan | None = None
     Raises: InputError when the binary was made from other examples than the program has now.
     """
     reporter = reporter or Reporter()
+    program.need_examples("the features for blame")
     values = _made_with(program, binary)
     examples = _learnt(program, binary, values.pop("ids"))
     recipe = recipe_for(program.signature, program.recipe, examples=len(examples))

@@ -125,7 +125,8 @@ def _good_enough(
 
 
 def _measured_on(program: Program) -> tuple[str, Examples]:
-    """Give the test split, or the one that stands in for it where there is none."""
+    """Give the test split, or the one that stands in for it where there is none. Raises: InputError, ConfigError."""
+    program.need_examples("int8, whose ranges are measured on them")
     for split in ("test", "validation", "train"):
         examples = program.examples.split(split)
         if len(examples):

@@ -63,6 +63,8 @@ BY_KIND: Mapping[str, Mapping[str, Any]] = {
         "epochs": 6,
         "label_smoothing": 0.02,
     },
+    "vector": {"precision": "float32", "optimiser": "adamw", "learning_rate": 2e-3, "weight_decay": 1e-2, "batch": 128, "epochs": 40},
+    "board": {"precision": "float32", "optimiser": "adamw", "learning_rate": 2e-3, "weight_decay": 1e-2, "batch": 128, "epochs": 40},
     "product": {"precision": "float32", "optimiser": "adamw", "learning_rate": 2e-3, "weight_decay": 1e-2, "batch": 64, "epochs": 30},
     "row": {
         "precision": "float32",

@@ -7,6 +7,7 @@ import torch
 
 import tacit
 from tacit.acting.measuring import measure_again, player_of, shares_of, wilson
+from tacit.attribution.making import write_features
 from tacit.ground.errors import BudgetError, ConfigError, InputError, UnknownName
 from tacit.instruments.layout import plain
 from tacit.instruments.testing import test as check
@@ -196,3 +197,8 @@ def test_a_run_that_had_ended_goes_on_from_its_end(tmp_path):
 
     again = tacit.compile(half, run_directory=tmp_path, resume=True, reporter=Told())
     assert "going on after 512 steps" in notes and again == tacit.compile(half)
+
+
+def test_what_needs_examples_says_so(acting):
+    assert "learns by acting - at the features for blame" in message(lambda: write_features(pole(), acting))
+    assert "expected a program with labels for a warm start" in message(lambda: tacit.compile(pole(), warm="auto"))

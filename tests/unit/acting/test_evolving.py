@@ -56,7 +56,13 @@ def test_a_score_that_does_not_work_is_said():
 
 
 def pole(**more):
-    given = {"evolution": {"population": 8}, "settings": {"width": 8}, "budget": Budget(generations=2), "episodes": 4}
+    given = {
+        "evolution": {"population": 8},
+        "settings": {"width": 8},
+        "budget": Budget(generations=2),
+        "episodes": 4,
+        "options": {"max_episode_steps": 40},
+    }
     return Program("pole", environment="CartPole-v1", **{**given, **more})
 
 

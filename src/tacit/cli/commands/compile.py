@@ -70,6 +70,8 @@ def command(
     with resolve("tacit.cli.progress:watch")() as reporter:
         reporter.phase("reading")
         program = resolve("tacit.cli.programs:open_program")(source, label=label, group=group, overrides=overrides, reporter=reporter)
+        if features:
+            program.need_examples("--features")
         path = writable(output or (program.directory or Path()) / f"{program.name}.tacit")
         binary = resolve("tacit.compiler:compile")(
             program,

@@ -14,7 +14,7 @@ _HERE = "tacit.instruments.linting"
 CHECKS = Table(
     "check of lint",
     {
-        "label-files": f"{_HERE}.label_files:CHECK",
+        "label-files": f"{_HERE}.unsound_files:CHECK",
         "labels": f"{_HERE}.labels:CHECK",
         "duplicates": f"{_HERE}.duplicates:CHECK",
         "groups": f"{_HERE}.groups:CHECK",
