@@ -21,6 +21,7 @@ from tacit.ground.budget import Meter
 from tacit.ground.errors import BudgetError, InputError
 from tacit.ground.files import write_atomic
 from tacit.ground.progress import Reporter
+from tacit.ir.interpreter import evaluate
 from tacit.lowering.lower import Lowered
 from tacit.melding.acclimatising import acclimatise
 from tacit.melding.encoding import share_encoder
@@ -70,6 +71,8 @@ class Run:
     start: dict[str, torch.Tensor]
     reporter: Reporter
     stop: Stop
+    meter: Meter
+    folder: Path | None
 
     def training(self, progress: Progress, weight: float) -> Training:
         """Make a run from the parts as they came. weight: of their own goals."""
@@ -110,8 +113,10 @@ def meld(
     parts = open_parts(given, reporter)
     goal = _goal(program, through)
     _check_joint(program)
-    wiring = fit([part.signature for part in parts], [part.name for part in parts], program.signature)
-    for line in wiring.describe([part.signature for part in parts], [part.name for part in parts]):
+    signatures, names = [part.signature for part in parts], [part.name for part in parts]
+    wiring = fit(signatures, names, program.signature)
+    wires = wiring.describe(signatures, names)
+    for line in wires:
         reporter.note(line)
     train, validation = program.examples.split("train"), program.examples.split("validation")
     place = device_for(device)
@@ -120,6 +125,7 @@ def meld(
     melded = Melded(parts, wiring, program.signature)
     splits = {split: program.examples.split(split) for split in ("train", "validation", "test")}
     before = {split: pipeline(melded, examples.inputs) for split, examples in splits.items() if len(examples)}
+    joint = _joint_of(melded, program, goal, before)
     shared = share_encoder(melded, train.inputs)
     if shared:
         reporter.note(f"{' and '.join(shared)} share the encoder of {shared[0]}")
@@ -140,53 +146,58 @@ def meld(
     with first_interrupt_asks() as stop:
         unsure = acclimatise(melded, before, task, recipe, seed=drawn, reporter=reporter)
         start = {name: tensor.detach().clone() for name, tensor in melded.state_dict().items()}
-        run = Run(melded, task, recipe, drawn, bool(recipe.augment), start, reporter, stop)
-        reserve = _reserve(melded, program)
-        decided = _decided(folder, meter) if resume else None
-        weight, trials, plan_ = decided or _decide(run, own, plan, meter, reserve, folder)
-        training = run.training(Progress(plan_), weight)
-        reporter.phase("training")
-        clock = None if plan is not None else Clock(lambda: meter.left() - reserve, _most_steps(recipe, len(train)))
-        checkpoint = None if folder is None else folder / CHECKPOINT
-        runner = Runner(training, reporter=reporter, stop=stop, clock=clock, checkpoint=checkpoint, meter=meter, slack=WARM_SLACK)
-        if resume and runner.resume():
-            reporter.note(f"going on from step {training.progress.step}")
-        elif len(validation):
-            runner.look()  # what it starts from can be what it ends with
-        outcome = runner.finish()
-        if stop.asked and training.progress.step == 0:
-            raise KeyboardInterrupt
-        melded.load_state_dict(outcome.weights)
+        run = Run(melded, task, recipe, drawn, bool(recipe.augment), start, reporter, stop, meter, folder)
+        done = _trained(run, own, plan, resume=resume)
         reporter.phase("lowering and measuring")
         graphs = graphs_of(melded)
-        main = graphs[MAIN]
-        signatures = {part.name: part.signature for part in parts}
         alone = {part.name: graphs[part.name] for part in parts}
-
-        def last() -> dict[str, Any]:
-            return {
-                "meld": {
-                    "parts": [_part_of(part, number, alone, melded) for number, part in enumerate(parts)],
-                    "joint": _joint_of(melded, program, goal, before, graphs),
-                    "wires": wiring.describe([part.signature for part in parts], [part.name for part in parts]),
-                    "encoder": shared,
-                    "unsure": unsure,
-                    "own_weight": weight,
-                    "trials": trials,
-                    "shared_bytes": shared_bytes(graphs),
-                },
-                "run": _run_of(training, outcome, recipe, seed, place, None if plan is not None else meter.elapsed()),
-            }
-
-        lowered = Lowered(main, (), 0.0)
+        told = {"joint": joint, "wires": wires, "encoder": shared, "unsure": unsure, "own_weight": done.weight, "trials": done.trials}
         return ship(
             melded,
             replace(program, goals=program.goals or (goal,)),
             learnt=train,
-            lowered=lowered,
-            entries=Entries(alone, signatures),
-            last=last,
+            lowered=Lowered(graphs[MAIN], (), 0.0),
+            entries=Entries(alone, {part.name: part.signature for part in parts}),
+            last=lambda: {
+                "meld": {
+                    "parts": [_part_of(part, number, alone, melded) for number, part in enumerate(parts)],
+                    **told,
+                    "shared_bytes": shared_bytes(graphs),
+                },
+                "run": _run_of(done, recipe, seed, place, None if plan is not None else meter.elapsed()),
+            },
         )
+
+
+@dataclass(frozen=True, eq=False)
+class Done:
+    """A finished training: the weight of the parts' own goals, the trials that chose it, and what came out."""
+
+    weight: float
+    trials: list[dict[str, float]]
+    training: Training
+    outcome: Outcome
+
+
+def _trained(run: Run, own: float | None, plan: Plan | None, *, resume: bool) -> Done:
+    """Choose the weight of the parts' own goals, and train the whole; the weights that validation prefers are in the network after it."""
+    reserve = _reserve(run.melded, run.task)
+    decided = _decided(run.folder, run.meter) if resume else None
+    weight, trials, steps = decided or _decide(run, own, plan, reserve)
+    training = run.training(Progress(steps), weight)
+    run.reporter.phase("training")
+    clock = None if plan is not None else Clock(lambda: run.meter.left() - reserve, _most_steps(run.recipe, len(run.task.train)))
+    checkpoint = None if run.folder is None else run.folder / CHECKPOINT
+    runner = Runner(training, reporter=run.reporter, stop=run.stop, clock=clock, checkpoint=checkpoint, meter=run.meter, slack=WARM_SLACK)
+    if resume and runner.resume():
+        run.reporter.note(f"going on from step {training.progress.step}")
+    elif len(run.task.validation):
+        runner.look()  # what it starts from can be what it ends with
+    outcome = runner.finish()
+    if run.stop.asked and training.progress.step == 0:
+        raise KeyboardInterrupt
+    run.melded.load_state_dict(outcome.weights)
+    return Done(weight, trials, training, outcome)
 
 
 def _goal(program: Program, through: str | None) -> Goal:
@@ -215,31 +226,29 @@ def _most_steps(recipe: Recipe, examples: int) -> int:
     return max(1, examples // min(recipe.batch, examples)) * recipe.epochs
 
 
-def _reserve(melded: Melded, program: Program) -> float:
+def _reserve(melded: Melded, task: Task) -> float:
     """Give the seconds to keep for lowering and measuring: a first lowering tells, and refuses early what can't be lowered."""
     begun = time.monotonic()
-    graphs_of(melded)
+    graph = graphs_of(melded)[MAIN]
     lowering = time.monotonic() - begun
-    some = [array[:256] for array in program.examples.inputs]
+    some = [array[:256].cpu().numpy() for array in task.train.inputs]
     begun = time.monotonic()
-    pipeline(melded, some)
+    evaluate(graph, some)
     each = (time.monotonic() - begun) / max(1, len(some[0]))
-    evaluated = int((program.examples.splits != "train").sum())
-    own = sum(int((part.program.examples.splits == "test").sum()) for part in melded.parts if part.program is not None)
-    return 1.0 + 1.5 * lowering + 1.25 * each * (evaluated + 2 * own)
+    own = sum(len(part.program.examples) - int((part.program.examples.splits == "train").sum()) for part in melded.parts if part.program)
+    return 1.0 + 1.5 * lowering + 1.25 * each * (2 * len(task.validation) + 2 * own)
 
 
-def _decide(
-    run: Run, own: float | None, plan: Plan | None, meter: Meter, reserve: float, folder: Path | None
-) -> tuple[float, list[dict[str, float]], Plan]:
-    """Choose the weight of the parts' own goals on validation, and how many steps the run takes."""
+def _decide(run: Run, own: float | None, plan: Plan | None, reserve: float) -> tuple[float, list[dict[str, float]], Plan]:
+    """Choose the weight of the parts' own goals on validation, and how many steps the run takes. Raises: BudgetError."""
+    meter, folder = run.meter, run.folder
     if meter.left() - reserve <= 0:
         raise BudgetError(
             f"expected more than {meter.elapsed() + reserve:.0f} s to meld these programs, got {meter.seconds or 0:.0f} s",
             cause="so long take reading, lowering and measuring alone",
             fix=f"--minutes {math.ceil((meter.elapsed() + 2 * reserve) / 6) / 10:g}",
         )
-    steps = plan[0][1] if plan is not None else _affordable(run, meter, reserve)
+    steps = plan[0][1] if plan is not None else _affordable(run, reserve)
     trials: list[dict[str, float]] = []
     weight = own if own is not None else WEIGHTS[-1]
     watched = len(run.task.validation)
@@ -254,7 +263,7 @@ def _decide(
         best = max(trial["validation"] for trial in trials)
         slack = math.sqrt(max(best * (1 - best), 1e-4) / watched) if 0 <= best <= 1 else 0.02 * abs(best)
         weight = kept_best([trial["weight"] for trial in trials], [trial["validation"] for trial in trials], slack)
-    plan = plan if plan is not None else [(0, _affordable(run, meter, reserve))]
+    plan = plan if plan is not None else [(0, _affordable(run, reserve))]
     if folder is not None:
         content = {"weight": weight, "trials": trials, "plan": plan, "elapsed": meter.elapsed()}
         write_atomic(folder / DECISION, json.dumps(content))
@@ -269,7 +278,7 @@ def _decided(folder: Path | None, meter: Meter) -> tuple[float, list[dict[str, f
     return content["weight"], content["trials"], [(step, left) for step, left in content["plan"]]
 
 
-def _affordable(run: Run, meter: Meter, reserve: float) -> int:
+def _affordable(run: Run, reserve: float) -> int:
     """Give the steps that fit into the time left, by the pace of a few."""
     training = run.training(Progress([(0, 1000)]), WEIGHTS[-1])
     training.step()
@@ -277,7 +286,7 @@ def _affordable(run: Run, meter: Meter, reserve: float) -> int:
     for _ in range(3):
         training.step()
     pace = (time.monotonic() - begun) / 3
-    return max(1, min(int((meter.left() - reserve) / pace), _most_steps(run.recipe, len(run.task.train))))
+    return max(1, min(int((run.meter.left() - reserve) / pace), _most_steps(run.recipe, len(run.task.train))))
 
 
 def _part_of(part: Part, number: int, graphs: Mapping[str, Any], melded: Melded) -> dict[str, Any]:
@@ -296,20 +305,18 @@ def _part_of(part: Part, number: int, graphs: Mapping[str, Any], melded: Melded)
     }
 
 
-def _joint_of(
-    melded: Melded, program: Program, goal: Goal, before: Mapping[str, Sequence[np.ndarray]], graphs: Mapping[str, Any]
-) -> dict[str, Any]:
+def _joint_of(melded: Melded, program: Program, goal: Goal, before: Mapping[str, Sequence[np.ndarray]]) -> dict[str, Any]:
     """Say what the parts scored together before: the pipeline, each part on the answer of the one before."""
     found: dict[str, Any] = {"metric": goal.metric, "pipeline": {}}
     for split in ("validation", "test"):
-        examples = program.examples.split(split)
-        if len(examples):
-            found["pipeline"][split] = score(goal, ended(melded.cpu(), before[split]), examples)
+        if split in before:
+            found["pipeline"][split] = score(goal, ended(melded, before[split]), program.examples.split(split))
     return found
 
 
-def _run_of(training: Training, outcome: Outcome, recipe: Recipe, seed: int, place: torch.device, seconds: float | None) -> dict[str, Any]:
+def _run_of(done: Done, recipe: Recipe, seed: int, place: torch.device, seconds: float | None) -> dict[str, Any]:
     """Say how the weights were found."""
+    training, outcome = done.training, done.outcome
     run: dict[str, Any] = {
         "seed": seed,
         "steps": training.progress.step,

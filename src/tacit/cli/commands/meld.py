@@ -104,6 +104,6 @@ def _split(file: Path, others: list[Path], output: Path | None, *, as_json: bool
             {name: {"path": path, "digest": parts[name].digest, "signature": str(parts[name].signature)} for name, path in written.items()}
         )
     else:
-        for path in written.values():
-            print(path)
+        for place in written.values():
+            print(place)
     return 0
