@@ -86,12 +86,12 @@ def cut_by_peer(given: Original, importance: str, steps: int, seed: int) -> nn.M
             for start in range(0, len(targets), 256):
                 batch = slice(start, start + 256)
                 nn.functional.cross_entropy(network(*(array[batch] for array in arrays)), targets[batch]).backward()
-        if importance == "Hessian":  # squared slopes of single examples, as its own examples do
+        if importance == "Hessian":  # squared slopes of single examples, as Torch-Pruning's own examples take them
             scale.zero_grad()
-            losses = nn.functional.cross_entropy(network(*(array[:128] for array in arrays)), targets[:128], reduction="none")
-            for loss in losses:
+            for place in range(128):
                 network.zero_grad()
-                loss.backward(retain_graph=True)
+                one = slice(place, place + 1)
+                nn.functional.cross_entropy(network(*(array[one] for array in arrays)), targets[one]).backward()
                 scale.accumulate_grad(network)
         pruner.step()
     return network.eval()

@@ -28,7 +28,7 @@ def test_a_grown_program_is_written_beside_the_small_one_and_can_grow_again(plac
     assert (document["path"] is not None) == document["met"]
     if document["met"]:
         assert document["validation"]["after"] >= document["validation"]["before"]
-        story = tacit("inspect", "program/small.grown.tacit", "--json", cwd=place).document["evidence"]["grown"]
+        story = tacit("inspect", "program/small.grown.tacit", "--json", cwd=place).document["evidence"]["run"]["grown"]
         assert story["factor"] == 2.0
         shown = tacit("resize", "program/small.grown.tacit", "--grow", "1", "--deeper", "1", "--steps", "5", "-o", "deep.tacit", cwd=place)
         assert shown.code in (0, 1), shown.err

@@ -156,7 +156,7 @@ def grow(
 
     def last() -> dict[str, Any]:
         told = run_of(program, found, seed=seed, device=place, seconds=seconds, start=None)
-        return {"suspicious": suspicious_labels(found, train), "run": told | {"repeat": None}, "grown": story}
+        return {"suspicious": suspicious_labels(found, train), "run": told | {"repeat": None, "grown": story}}
 
     made = ship(run.network, program, learnt=train, last=last)
     _keep(program, made, found, train, trained)

@@ -55,7 +55,7 @@ def test_a_grown_binary_is_larger_not_worse_and_can_be_trained_again(place):
     assert found.after >= found.before
     assert found.costs[1]["macs"] > 3 * found.costs[0]["macs"]
     assert found.binary.evidence["costs"]["macs"] == found.costs[1]["macs"]
-    assert found.binary.evidence["grown"]["from"] == binary.digest
+    assert found.binary.evidence["run"]["grown"]["from"] == binary.digest
     assert found.added == int((part(200).splits == "train").sum()) - int((part(100).splits == "train").sum())
     kept = load_trained(directory, found.binary.digest)
     assert kept is not None
