@@ -32,6 +32,7 @@ from tacit.resizing.racing import Track
 from tacit.resizing.rebuilding import rebuild, recalibrate
 from tacit.resizing.retraining import SHARE, retraining, retraining_recipe
 from tacit.resizing.sizing import Sizer
+from tacit.resizing.weighing import weigh
 from tacit.resizing.wishes import FASTER, SMALLER, Wish
 from tacit.search.columns import columns, seed_of
 from tacit.search.devices import device_for
@@ -85,7 +86,9 @@ class Run:
                 fix="write shapes with what the arrays have: `x.flatten(1)`, `x.shape[1]`",
             )
         self.arrays = original.some()
-        rankings = rank(original.network, groups, self.arrays, self.program.signature.output)
+        output = self.program.signature.output
+        rankings = rank(original.network, groups, self.arrays, output)
+        rankings = weigh(original.network, groups, rankings, self.arrays, output, reporter)
         self.sizer = Sizer(original.network, self.program, groups, rankings, self.arrays, track, reporter)
 
     def to(self, wish: Wish, stop: Stop) -> Resized:
@@ -209,8 +212,11 @@ class Run:
                 write_atomic(decided, json.dumps({"kept": {number: channels.tolist() for number, channels in kept.items()}}))
         self.reporter.phase("fitting what is left")
         network = rebuild(self.original.network, self.sizer.groups, kept, self.arrays)
-        recalibrate(network, self.arrays)
-        return kept, network
+        other = copy.deepcopy(network)
+        recalibrate(other, self.arrays)
+        scores = [self._validation(one) for one in (network, other)]
+        better = scores[0] is None or scores[1] is None or not metric_of(self.goals[0]).better(scores[0], scores[1])
+        return kept, other if better else network
 
     def _plan(self, meter: Meter, throwaway: Any, epochs: int) -> tuple[Plan, Clock | None]:
         """Give the steps to take, and the clock of a run in minutes."""

@@ -24,7 +24,7 @@ from tacit.search.trained import Trained, load_trained
 from tacit.search.warm import skeleton_name
 
 #: Training examples on which channels are compared and weights are fitted.
-LOOKED_AT = 2048
+LOOKED_AT = 4096
 _SHOWN = 5
 
 

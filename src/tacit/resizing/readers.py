@@ -173,7 +173,7 @@ def patches_of(layer: nn.Module, x: Tensor, *, name: str, chunk: int, total: int
             x, (1, layer.kernel_size[0]), (1, layer.dilation[0]), (0, int(layer.padding[0])), (1, layer.stride[0])
         )  # float32[batch, channel * tap, position]
     else:
-        found = F.unfold(x, layer.kernel_size, layer.dilation, layer.padding, layer.stride)  # type: ignore[arg-type]
+        found = F.unfold(x, layer.kernel_size, layer.dilation, layer.padding, layer.stride)
     return rows_of(found, 1, name=name, chunk=chunk, total=total)
 
 

@@ -13,7 +13,7 @@ from tacit.program import Program
 from tacit.resizing import resize as shrinking
 from tacit.resizing.growing import Grown
 from tacit.resizing.growing import grow as grown
-from tacit.resizing.resize import Resized
+from tacit.resizing.outcome import Resized
 
 
 @overload
