@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from tacit.acting.meeting import program_of_examples
 from tacit.binary.binary import MAIN, Binary
 from tacit.binary.loading import load
 from tacit.building.folder import MARK, check_folder, replacing
@@ -101,6 +102,9 @@ def build(
     file = None if isinstance(binary, Binary) else _file(Path(binary))
     loaded = binary if isinstance(binary, Binary) else load(_file(Path(binary)))
     found, notes = _program(loaded, file, program, reporter)
+    if found is not None and found.environment is not None:
+        reporter.phase("acting, for examples of what it meets")
+        found, notes = program_of_examples(loaded, found), (*notes, "examples are what it met in 32 episodes, labelled by what it did")
     integers = integers_of(loaded, found, allow_drop=allow_drop, reporter=reporter) if int8 else None
     name = identifier(str(loaded.evidence.get("name") or (file.stem if file else "")))
     graphs = loaded.graphs if integers is None else integers.graphs

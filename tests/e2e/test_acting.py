@@ -16,7 +16,7 @@ POLE = """
 id = "CartPole-v1"
 episodes = 5
 [goal]
-return = 10
+return = 5
 [train]
 lanes = 4
 horizon = 64

@@ -24,6 +24,9 @@ from tacit.search.policy_recipe import PolicyGradientRecipe
 from tacit.search.rounds import State, optimiser_state, restore_optimiser
 from tacit.skeletons.layers import Standardise
 
+#: Steps of random actions in each lane, before anything is learnt.
+FIRST = 32
+
 
 @dataclass(frozen=True, eq=False)
 class Round:
@@ -53,7 +56,7 @@ class PolicyGradient:
     ) -> None:
         """Begin. policy: observations -> scores; worth: observations -> one score; both freshly made, so that nothing is learnt yet."""
         self.recipe, self.policy, self.worth, self.seed = recipe, policy, worth, seed
-        self.output = environment.signature.output
+        self._environment, self.output = environment, environment.signature.output
         self.each = recipe.lanes * recipe.horizon
         self.draws = ActionDraws(self.output)
         _begin(policy, 0.01)  # detail 2: all actions are equally likely at first
@@ -72,7 +75,7 @@ class PolicyGradient:
         """Act for `horizon` steps in every lane, then learn from them."""
         generator = torch.Generator().manual_seed(seed_of(self.seed, "round", number))
         if number == 0:
-            self._fit(self.gathering.observations)
+            self._begin_norms()
 
         def act(observations: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
             scores = self.policy(_tensor(observations))
@@ -84,6 +87,22 @@ class PolicyGradient:
             told = self._judged(gathered)
         self._learn(told, fraction, generator)
         self._fit(gathered.observations.reshape(-1, *gathered.observations.shape[2:]))
+
+    def _begin_norms(self) -> None:
+        """Act at random for a while to see what observations are like: standardisation and batch norms are set by them."""
+        generator = torch.Generator().manual_seed(seed_of(self.seed, "first"))
+        first = Gathering(Checked(self._environment, self.recipe.lanes), seed=seed_of(self.seed, "first"), discount=1.0)
+
+        def act(observations: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            drawn = self.draws.draw(torch.zeros(len(observations), self.output.width), generator)
+            return drawn.numpy(), np.zeros(len(observations), np.float32)
+
+        with torch.no_grad():
+            gathered = first.run(act, self.draws.to_targets, FIRST)
+            seen = gathered.observations.reshape(-1, *gathered.observations.shape[2:])
+            self._fit(seen)
+            for network in (self.policy, self.worth):
+                settle_norms(network, _tensor(seen))
 
     def _fit(self, observations: np.ndarray) -> None:
         """Standardise by all that was seen so far (detail 26); the map is part of the policy and is folded into its first layer."""
@@ -189,6 +208,20 @@ class PolicyGradient:
         arrays = {name: tensor.numpy() for name, tensor in under("arrays.").items()}
         self.seen.restore({name[5:]: array for name, array in arrays.items() if name.startswith("seen.")})
         self.gathering.restore(arrays, values, self.draws.to_targets)
+
+
+def settle_norms(network: nn.Module, seen: Tensor) -> None:
+    """Set the running statistics of batch norms to those of what was seen; from then on they are constants."""
+    norms = [module for module in network.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
+    if not norms:
+        return
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # the plain mean over all batches
+    network.train()
+    for start in range(0, len(seen), 256):
+        network(seen[start : start + 256])
+    network.eval()
 
 
 def _tensor(observations: np.ndarray) -> Tensor:

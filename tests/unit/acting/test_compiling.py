@@ -7,6 +7,7 @@ import torch
 
 import tacit
 from tacit.acting.measuring import measure_again, player_of, shares_of, wilson
+from tacit.acting.meeting import program_of_examples
 from tacit.attribution.making import write_features
 from tacit.ground.errors import BudgetError, ConfigError, InputError, UnknownName
 from tacit.instruments.layout import plain
@@ -32,7 +33,7 @@ def pole(**changes):
         "recipe": SMALL,
         "budget": tacit.Budget(steps=1024),
         "episodes": 5,
-        "goals": (tacit.Goal("return", 10),),
+        "goals": (tacit.Goal("return", 5),),
         **changes,
     }
     return tacit.Program("pole", **given)
@@ -202,3 +203,12 @@ def test_a_run_that_had_ended_goes_on_from_its_end(tmp_path):
 def test_what_needs_examples_says_so(acting):
     assert "learns by acting - at the features for blame" in message(lambda: write_features(pole(), acting))
     assert "expected a program with labels for a warm start" in message(lambda: tacit.compile(pole(), warm="auto"))
+
+
+def test_what_it_meets_are_examples_for_builds(acting, tmp_path):
+    met = program_of_examples(acting, pole())
+    assert not met.acts and set(met.examples.splits) == {"train", "test"} and met.goals == (tacit.Goal("accuracy"),)
+    test = met.examples.split("test")
+    assert np.array_equal(acting.evaluate(test).argmax(axis=1), test.targets)
+    built = tacit.build(acting, "numpy", folder=tmp_path / "out", int8=True, allow_drop=20, program=pole())
+    assert built.met and "labelled by what it did" in built.notes[-1] and (built.integers is not None)

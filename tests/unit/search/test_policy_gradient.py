@@ -11,7 +11,7 @@ from tacit.ground.errors import ConfigError, InputError
 from tacit.ground.progress import Reporter
 from tacit.search.action_draws import ActionDraws
 from tacit.search.moments import Moments
-from tacit.search.policy_gradient import PolicyGradient
+from tacit.search.policy_gradient import PolicyGradient, settle_norms
 from tacit.search.policy_recipe import PolicyGradientRecipe
 from tacit.search.rounds import Driver
 from tacit.search.running import Stop
@@ -78,17 +78,19 @@ def test_it_learns_what_to_do(discrete, before, after):
 
 def test_a_run_that_was_killed_ends_as_one_that_was_not(tmp_path):
     environment = environment_of("CartPole-v1")
-    whole = driver(fresh(environment), 6).finish()
+    whole = fresh(environment)
+    driver(whole, 6).finish()
     first = fresh(environment)
     begun = driver(first, 6, tmp_path)
     for number in range(3):
         first.round(number, begun.progress.fraction)
         begun.progress.advance()
     begun.save()  # and here it is killed
-    again = driver(fresh(environment), 6, tmp_path)
+    second = fresh(environment)
+    again = driver(second, 6, tmp_path)
     assert again.resume() and again.progress.step == 3
-    ended = again.finish()
-    assert all(torch.equal(whole.weights[name], ended.weights[name]) for name in whole.weights)
+    again.finish()
+    assert all(torch.equal(tensor, second.weights()[name]) for name, tensor in whole.weights().items())
 
 
 def test_an_environment_that_does_not_repeat_itself_is_told_on_resume(tmp_path):
@@ -143,3 +145,10 @@ def test_moments_are_those_of_all_rows():
     constant = Moments((1,))
     constant.add(np.full((5, 1), 3.0))
     assert constant.deviation().tolist() == [1.0]
+
+
+def test_batch_norms_are_set_by_what_is_seen_and_then_stay():
+    network = torch.nn.Sequential(torch.nn.BatchNorm1d(1), torch.nn.Linear(1, 2))
+    seen = torch.from_numpy(np.random.default_rng(0).normal(7, 3, (1024, 1)).astype(np.float32))
+    settle_norms(network, seen)
+    assert abs(float(network[0].running_mean) - 7) < 0.3 and abs(float(network[0].running_var) - 9) < 1 and not network.training
