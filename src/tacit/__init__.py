@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from tacit.instruments.blaming.commit import blame_commit
     from tacit.instruments.compile_report import report
     from tacit.instruments.doctor import check
+    from tacit.instruments.forecasting import preview
     from tacit.instruments.inspection import inspect
     from tacit.instruments.linting.running import lint
     from tacit.instruments.model_card import card
@@ -58,7 +59,7 @@ if TYPE_CHECKING:
     from tacit.signature.series import Series
     from tacit.signature.text import Text
     from tacit.signature.vector import Vector
-    from tacit.skeletons.choices import choice
+    from tacit.skeletons.choices import between, choice
 
 __version__ = "0.1.0"
 
@@ -77,6 +78,7 @@ _NAMES = {
     "Signature": "tacit.signature.base:Signature",
     "Examples": "tacit.examples.examples:Examples",
     "choice": "tacit.skeletons.choices:choice",
+    "between": "tacit.skeletons.choices:between",
     "Goal": "tacit.goals.goal:Goal",
     "Budget": "tacit.ground.budget:Budget",
     "Program": "tacit.program:Program",
@@ -87,6 +89,7 @@ _NAMES = {
     "read": "tacit.directory.reading:read_program",
     "adopt": "tacit.directory.adopting:adopt",
     "compile": "tacit.compiler:compile",
+    "preview": "tacit.instruments.forecasting:preview",
     "build": "tacit.builder:build",
     "resize": "tacit.resizing.verb:resize",
     "meld": "tacit.melding.meld:meld",
@@ -137,6 +140,7 @@ __all__ = [
     "Vector",
     "__version__",
     "adopt",
+    "between",
     "bisect",
     "blame",
     "blame_commit",
@@ -157,6 +161,7 @@ __all__ = [
     "merge_labels",
     "new",
     "player",
+    "preview",
     "pull_media",
     "push_media",
     "read",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 from collections.abc import Callable, Mapping
@@ -129,7 +130,11 @@ class Search:
         """Choose the size and what is open in `settings`, then train the winner."""
         decision = self._decided() if resume else None
         if decision is None:
-            chosen, per_step = self._choose(settings)
+            try:
+                chosen, per_step = self._choose(settings)
+            except BudgetError:
+                self._forget()
+                raise
             if self.stop.asked and self._best is not None and self._best.outcome is not None:
                 return self._interrupted(self._best, self._best.outcome)
             if self.stop.asked:
@@ -186,6 +191,14 @@ class Search:
             self._front(),
             choosing=self.choosing,
         )
+
+    def _forget(self) -> None:
+        """Leave no folder of a run that was refused before it began."""
+        if self.folder is not None and not self._records.trials:
+            (self.folder / "configuration.json").unlink(missing_ok=True)
+            for folder in (self.folder, *self.folder.parents[:2]):
+                with contextlib.suppress(OSError):
+                    folder.rmdir()  # only when it is empty
 
     def _front(self) -> tuple[Trial, ...]:
         """Give the trials at the front where there are several objectives."""
