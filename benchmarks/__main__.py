@@ -33,6 +33,9 @@ SINGLE = (
     "acting",
     "ray_search",
     "evolution",
+    "resize",
+    "resize_peers",
+    "grow",
 )
 
 

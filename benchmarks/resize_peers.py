@@ -1,10 +1,11 @@
 """Half of the channels, by us and by Torch-Pruning: equal measured time in C, equal fine-tuning, and a small network from scratch.
 
-    python benchmarks/resize_peers.py CASE STAGE ... [--seeds N] [--cache DIR]        stages: cut, tuned, scratch, record
+    python benchmarks/resize_peers.py [STAGE ...] [--case CASE] [--seeds N] [--cache DIR]        stages: cut, tuned, scratch, time, record
 
 cut: no fine-tuning. Torch-Pruning with each of its importances, all layers by the same share and one group at a time, widths as ours;
 its batch norms measured anew, too (`resize_cases.recalibrated`). tuned: 10 % and 30 % of the CPU seconds of the original's training,
-teacher's passes included, by the same recipe; for Torch-Pruning the best importance, plain or distilled, whichever validation prefers.
+teacher's passes included, by the same recipe; for Torch-Pruning the importance and the number of steps that validation prefers after
+the cut, trained on plain or distilled, whichever validation prefers.
 scratch: the small network from random weights for the original's seconds and those of fine-tuning together. record: writes the figures.
 Every row is written down at once in the cache and is not made again. The test split is scored once, for what validation chose.
 
@@ -204,21 +205,12 @@ def stage_tuned(given: Original, store: Store, seeds: int, shares: Sequence[floa
 
 
 def peer_ways(store: Store, seed: int, share: float) -> list[tuple[str, int, Way]]:
-    """Give what is tried for the peer: at the smallest share its two best importances in both ways, later what was best there."""
+    """Give what is tried for the peer: at the smallest share both ways, later what was better there."""
     before = store.rows.get(f"tuned {SHARES[0]:g}, peer, seed 0")
     if before is not None and (share > SHARES[0] or seed > 0):
         return [(before["importance"], before["steps of cut"], WAYS[before["way"]])]
-    best: dict[str, dict[str, Any]] = {}
-    rows = [
-        row for key, row in store.rows.items() if key.startswith("cut, peer,") and key.endswith(f"seed {seed}") and "raw, validation" in row
-    ]
-    for row in sorted(rows, key=lambda row: -row["validation"]):
-        best.setdefault(row["importance"], row)
-    first, second = list(best.values())[:2]
-    # Magnitude is what Torch-Pruning takes by default; it recovers well even where it starts low.
-    second = best["magnitude"] if first["importance"] != "magnitude" else second
-    ways = [(first["importance"], first["steps"], way) for way in WAYS]
-    return [*ways, (second["importance"], second["steps"], WAYS[0])]
+    best = chosen_cut(store, seed)
+    return [(best["importance"], best["steps"], way) for way in WAYS]
 
 
 def stage_scratch(given: Original, store: Store, share: float) -> None:
@@ -246,25 +238,78 @@ def stage_time(given: Original, store: Store) -> None:
     )
 
 
+def record(cache: Path) -> None:
+    """Write the figures of all cases from the rows that are done."""
+    found: dict[str, Any] = {}
+    wanted: dict[str, str] = {}
+    rows: list[dict[str, Any]] = []
+    for name, case in CASES.items():
+        store = Store(cache / ROOT / f"peers-{name}.jsonl")
+        rows += [{"case": name, **row} for row in store.rows.values()]
+        if "time" in store.rows:
+            for who, ratio in store.rows["time"]["times faster"].items():
+                found[f"{case.title}, half of the channels, {who}: times faster in C"] = ratio
+        stages = {"no fine-tuning": ("cut, ours", "cut, peer, chosen")}
+        stages |= {f"{share:.0%} of the time": (f"tuned {share:g}, ours", f"tuned {share:g}, peer") for share in SHARES}
+        for stage, (ours, peer) in stages.items():
+            both = [[row["test"] for key, row in store.rows.items() if key.startswith(f"{who}, seed")] for who in (ours, peer)]
+            if not all(both):
+                continue
+            key = f"{case.title}, {stage}"
+            found[f"{key}: accuracy, ours"], found[f"{key}: accuracy, Torch-Pruning"] = both
+            found[f"{key}: points ahead"] = [100 * (a - b) for a, b in zip(*both, strict=False)]
+            wanted[f"{key}: points ahead"] = ">= 0"
+        for share in SHARES:
+            row, ours = store.rows.get(f"scratch {share:g}"), store.rows.get(f"tuned {share:g}, ours, seed 0")
+            if row is not None and ours is not None:
+                key = f"{case.title}, from scratch for {1 + share:g} times the original's time"
+                found[f"{key}: accuracy"] = row["test"]
+                found[f"{key}: points that ours is ahead"] = 100 * (ours["test"] - row["test"])
+                wanted[f"{key}: points that ours is ahead"] = ">= 0"
+    notes = ["one thread; times are paces of steps taken in turns with the original's", "Torch-Pruning 1.6.1", *_left_out(rows)]
+    harness.record(
+        "resize-peers",
+        found,
+        command="python benchmarks/resize_peers.py",
+        target=wanted,
+        notes=notes,
+        runs=rows,
+    )
+
+
+def _left_out(rows: Sequence[Any]) -> list[str]:
+    """Say what was not measured."""
+    keys = {(row["case"], row["key"].rsplit(", seed", 1)[0]) for row in rows}
+    wanted = [f"tuned {share:g}, {who}" for share in SHARES for who in ("ours", "peer")] + [f"scratch {share:g}" for share in SHARES]
+    missing = [f"{CASES[name].title}: {key}" for name in CASES for key in wanted if (name, key) not in keys]
+    return [f"not measured: {'; '.join(missing)}"] if missing else []
+
+
+STAGES = ("cut", "tuned", "scratch", "time", "record")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Half of the channels, by us and by Torch-Pruning.")
-    parser.add_argument("case", choices=list(CASES))
-    parser.add_argument("stages", nargs="+", metavar="STAGE", help="cut, tuned, scratch, time, record")
+    parser.add_argument("stages", nargs="*", choices=[*STAGES, []], metavar="STAGE", help=f"of {', '.join(STAGES)}; by default all")
+    parser.add_argument("--case", choices=list(CASES), help="one alone")
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--shares", type=float, nargs="*", default=list(SHARES))
     parser.add_argument("--cache", type=Path, default=datasets.default_cache())
     options = parser.parse_args()
     torch.set_num_threads(1)
-    given, store = original(options.case, options.cache), Store(options.cache / ROOT / f"peers-{options.case}.jsonl")
-    for stage in options.stages:
-        if stage == "cut":
+    stages = options.stages or STAGES
+    for name in [options.case] if options.case else CASES if set(stages) - {"record"} else []:
+        given, store = original(name, options.cache), Store(options.cache / ROOT / f"peers-{name}.jsonl")
+        if "cut" in stages:
             stage_cut(given, store, options.seeds)
-        elif stage == "tuned":
+        if "tuned" in stages:
             stage_tuned(given, store, options.seeds, options.shares)
-        elif stage == "scratch":
+        if "scratch" in stages:
             stage_scratch(given, store, options.shares[0])
-        elif stage == "time":
+        if "time" in stages:
             stage_time(given, store)
+    if "record" in stages:
+        record(options.cache)
 
 
 if __name__ == "__main__":
