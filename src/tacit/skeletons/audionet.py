@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from tacit.signature.base import ArraySpec
 from tacit.signature.signature import Signature
+from tacit.skeletons.choices import between, choice
 from tacit.skeletons.layers import ConvNormRelu, Logarithm, Residual, absolute
 from tacit.skeletons.table import Skeleton
 
@@ -94,4 +95,11 @@ def build(signature: Signature, *, width: int = 64, depth: int = 1, bands: int =
     return AudioNet(signature, width=width, depth=depth, bands=bands, dropout=dropout)
 
 
-AUDIONET = Skeleton("audionet", build, ({"width": 32}, {"width": 64}, {"width": 96}), usual=1)
+SPACE = {
+    "width": between(8, 128, log=True),
+    "depth": choice(0, 1, 2),
+    "bands": choice(20, 32, 40),
+    "dropout": choice(0.1, 0.2, 0.3),
+}
+USUAL = {"width": 64, "depth": 1, "bands": 40, "dropout": 0.2}
+AUDIONET = Skeleton("audionet", build, ({"width": 32}, {"width": 64}, {"width": 96}), usual=1, space=SPACE, starts=(USUAL,), scale="width")

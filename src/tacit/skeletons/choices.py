@@ -111,5 +111,5 @@ def candidates(settings: Mapping[str, Any]) -> list[dict[str, Any]]:
     >>> candidates({"width": choice(16, 32), "depth": 1})
     [{'width': 16, 'depth': 1}, {'width': 32, 'depth': 1}]
     """
-    options = [value.values if isinstance(value, Choice) else (value,) for value in settings.values()]
+    options = [(value.values or (value,)) if isinstance(value, Choice | Between) else (value,) for value in settings.values()]
     return [dict(zip(settings, values, strict=True)) for values in itertools.product(*options)]

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tacit.signature.signature import Signature
+from tacit.skeletons.choices import between, choice
 from tacit.skeletons.layers import PiecewiseLinear, Standardise
 from tacit.skeletons.table import Skeleton
 
@@ -84,4 +85,11 @@ def build(signature: Signature, *, width: int = 128, depth: int = 2, bins: int =
     return RowNet(signature, width=width, depth=depth, bins=bins, dropout=dropout)
 
 
-MLP = Skeleton("mlp", build, ({"width": 64}, {"width": 128}, {"width": 256}), usual=1)
+SPACE = {
+    "width": between(16, 512, log=True),
+    "depth": choice(0, 1, 2, 3),
+    "bins": choice(8, 16, 32, 64),
+    "dropout": choice(0.0, 0.1, 0.2, 0.3),
+}
+USUAL = {"width": 128, "depth": 2, "bins": 32, "dropout": 0.2}
+MLP = Skeleton("mlp", build, ({"width": 64}, {"width": 128}, {"width": 256}), usual=1, space=SPACE, starts=(USUAL,), scale="width")

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from tacit.signature.signature import Signature
+from tacit.skeletons.choices import between, choice
 from tacit.skeletons.layers import ConvNormRelu, Logarithm, Residual, Standardise, absolute, stages
 from tacit.skeletons.table import Skeleton
 
@@ -98,4 +99,13 @@ def build(
     return SeriesNet(signature, width=width, depth=depth, kernel=kernel, mixtures=mixtures, amplitudes=amplitudes, dropout=dropout)
 
 
-SERIESNET = Skeleton("seriesnet", build, ({"width": 8}, {"width": 16}, {"width": 32}), usual=1)
+SPACE = {
+    "width": between(4, 64, log=True),
+    "depth": choice(0, 1, 2),
+    "kernel": choice(3, 5, 7, 9),
+    "mixtures": choice(4, 8, 16),
+    "amplitudes": choice(8, 16, 32),
+    "dropout": choice(0.1, 0.3, 0.5),
+}
+USUAL = {"width": 16, "depth": 1, "kernel": 5, "mixtures": 8, "amplitudes": 32, "dropout": 0.3}
+SERIESNET = Skeleton("seriesnet", build, ({"width": 8}, {"width": 16}, {"width": 32}), usual=1, space=SPACE, starts=(USUAL,), scale="width")

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tacit.signature.signature import Signature
+from tacit.skeletons.choices import between, choice
 from tacit.skeletons.table import Skeleton
 
 
@@ -52,4 +53,6 @@ def build(signature: Signature, *, embedding: int = 32, width: int = 64, dropout
     return TextNet(signature, embedding=embedding, width=width, dropout=dropout)
 
 
-TEXTNET = Skeleton("textnet", build, ({"embedding": 16, "width": 32}, {"embedding": 32, "width": 64}), usual=1)
+SIZES = ({"embedding": 16, "width": 32}, {"embedding": 32, "width": 64})
+SPACE = {"embedding": between(8, 64, log=True), "width": between(8, 128, log=True), "dropout": choice(0.1, 0.3, 0.5)}
+TEXTNET = Skeleton("textnet", build, SIZES, usual=1, space=SPACE, starts=({**SIZES[1], "dropout": 0.3},), scale="width")
