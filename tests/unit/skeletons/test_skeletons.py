@@ -8,11 +8,13 @@ from tacit.ir.interpreter import evaluate
 from tacit.lowering.lower import lower_module
 from tacit.passes.pipeline import optimise
 from tacit.signature.audio import Audio
+from tacit.signature.board import Board
 from tacit.signature.image import Image
 from tacit.signature.outputs import Class, Number
 from tacit.signature.row import Row
 from tacit.signature.series import Series
 from tacit.signature.text import Text
+from tacit.signature.vector import Vector
 from tacit.skeletons.choices import candidates, choice
 from tacit.skeletons.layers import PiecewiseLinear, Standardise
 from tacit.skeletons.table import SKELETONS, check_settings, network_for, skeleton_for
@@ -29,6 +31,8 @@ SIGNATURES = {
     "row": Row(numbers=("x", "y"), categories=(("c", ("p", "q")), ("d", ("r", "s", "t")))) >> TWO,
     "numbers": Row(numbers=("x", "y", "z")) >> TWO,
     "product": Image(8, 8, 1) * Row(numbers=("x", "y")) >> TWO,
+    "vector": Vector(5) >> TWO,
+    "board": Board(3, 6, 7) >> Class("a", "b", "c"),
     "categories": Row(categories=(("c", ("p", "q")),)) >> TWO,
 }
 
