@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from tacit.acting.measuring import measure_program
+from tacit.acting.measuring import EPISODES, GAMES, measure_program
 from tacit.acting.ways import Found, Task, way_of
 from tacit.binary.binary import Binary
 from tacit.binary.probes import record_probes
@@ -21,8 +21,8 @@ from tacit.environments.game_check import check_game
 from tacit.evidence import costs_of, versions
 from tacit.goals.acting import RETURN, USUAL_OPPONENT, check_acting_goals, hold_acting, opponents_of
 from tacit.goals.goal import Goal
-from tacit.ground.budget import Budget, Meter
-from tacit.ground.errors import BudgetError, ConfigError, InputError
+from tacit.ground.budget import Meter
+from tacit.ground.errors import ConfigError, InputError
 from tacit.ground.progress import Reporter
 from tacit.ir.interpreter import evaluate
 from tacit.ir.verifier import verify
@@ -32,10 +32,11 @@ from tacit.search.columns import seed_of
 from tacit.search.evolution_running import evolves
 from tacit.search.folders import configuration_of, run_folder
 from tacit.search.interrupts import first_interrupt_asks
+from tacit.search.limits import Limits
 from tacit.search.schedule import Plan, print_plan
 from tacit.search.workers import workers_on
-from tacit.shipping import TOLERANCE, lower_network
-from tacit.skeletons.choices import Choice
+from tacit.shipping import TOLERANCE, costs, lower_network
+from tacit.skeletons.choices import Open
 from tacit.skeletons.table import Skeleton, check_settings, network_for, skeleton_for
 
 DEFAULT_MINUTES = 5.0
@@ -95,7 +96,7 @@ def compile_acting(
 
 def _settings(program: Program, skeleton: Skeleton, worth: Mapping[str, Any]) -> dict[str, Any]:
     """Check the settings; none may be open, for a trial of a policy says little before it has learnt long."""
-    open_names = [name for name, value in program.settings.items() if isinstance(value, Choice)]
+    open_names = [name for name, value in program.settings.items() if isinstance(value, Open)]
     if open_names:
         raise ConfigError(
             f"expected one value for {', '.join(f'`skeleton.{name}`' for name in open_names)}, got several",
@@ -109,25 +110,16 @@ def _settings(program: Program, skeleton: Skeleton, worth: Mapping[str, Any]) ->
 
 def _within(program: Program, skeleton: Skeleton, settings: Mapping[str, Any], *, seed: int) -> tuple[nn.Module, dict[str, Any]]:
     """Build the usual size, or the largest smaller one that the budget allows. Raises: LoweringError, BudgetError."""
-    budget: Budget = program.budget
-    limits = {name: getattr(budget, name) for name in ("macs", "weight_bytes", "arena_bytes") if getattr(budget, name) is not None}
-    sizes = [dict(size) for size in reversed(skeleton.sizes[: skeleton.usual + 1])]
-    tried: list[dict[str, Any]] = []
-    for size in sizes:
+    options: list[dict[str, Any]] = []
+    for size in reversed(skeleton.sizes[: skeleton.usual + 1]):
         chosen = {**size, **settings}
-        if chosen in tried:
-            continue
-        tried.append(chosen)
-        network = _built(program, skeleton, chosen, seed)
-        costs = costs_of(lower_network(network, program).graph)
-        if all(costs[name] <= limit for name, limit in limits.items()):
-            return network, chosen
-    wanted = ", ".join(f"{limit:,} {name}" for name, limit in limits.items())
-    raise BudgetError(
-        f"expected a network of at most {wanted}, got none among {len(tried)}",
-        cause=f"the nearest, {chosen}, has {', '.join(f'{costs[name]:,} {name}' for name in limits)}",
-        fix="raise the limit, or set smaller values under [skeleton]",
+        options += [] if chosen in options else [chosen]
+    limits = Limits(
+        program.budget, program.signature, lambda one: _built(program, skeleton, one, seed), lambda network: costs(network, program)
     )
+    chosen = limits.keep(options)[0]
+    limits.costs(chosen)  # lowered once in any case: what can't be is refused before time is spent
+    return _built(program, skeleton, chosen, seed), chosen
 
 
 def _built(program: Program, skeleton: Skeleton, settings: Mapping[str, Any], seed: int) -> nn.Module:
@@ -147,7 +139,7 @@ def _acting(program: Program, seed: int, evaluations: int | None) -> dict[str, A
     if program.environment is not None:
         make = getattr(program.environment, "make", None)
         place = {"kind": "environment", "name": program.environment.name, "id": getattr(make, "id", None)}
-        return {**place, "options": dict(program.options), "episodes": program.episodes or 100, "seed": seed}
+        return {**place, "options": dict(program.options), "episodes": program.episodes or EPISODES, "seed": seed}
     if program.only_scored:
         return {"kind": "score", "name": program.goals[0].metric, "seed": seed}
     kind = type(program.game)
@@ -156,7 +148,7 @@ def _acting(program: Program, seed: int, evaluations: int | None) -> dict[str, A
         "kind": "game",
         "name": program.game.name,
         "id": reference if reference.startswith("tacit_programs.") else None,
-        "episodes": program.episodes or 100,
+        "episodes": program.episodes or GAMES,
         "seed": seed,
         "evaluations": evaluations,
         "opponents": opponents_of(program.goals),

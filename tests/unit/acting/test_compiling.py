@@ -162,7 +162,7 @@ def test_shares_come_with_intervals():
 def test_the_size_keeps_within_the_budget():
     small = tacit.compile(pole(budget=tacit.Budget(steps=256, macs=2000)))
     assert small.evidence["costs"]["macs"] <= 2000 and small.evidence["run"]["settings"] == {"width": 32}
-    assert "expected a network of at most 10 macs, got none among 2" in message(
+    assert "got none among 2" in message(
         lambda: tacit.compile(pole(budget=tacit.Budget(steps=256, macs=10))), BudgetError
     )
 
