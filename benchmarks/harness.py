@@ -37,6 +37,7 @@ PACKAGES = (
     "onnxruntime",
     "wasmtime",
     "ziglang",
+    "ray",
 )
 
 

@@ -12,8 +12,11 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from tacit.binary.loading import load
+from tacit.directory.reading import read_program
 from tests.e2e.conftest import Done, command_environment, tacit
 
 SEARCH = ("--set", "skeleton.width=[4, 8, 12]", "--set", "skeleton.depth=[1, 2]", "--steps", 240, "--seed", 3)
@@ -24,6 +27,16 @@ SECONDS = 400
 def place(made, tmp_path) -> Path:
     shutil.copytree(made / "program", tmp_path / "program")
     return tmp_path
+
+
+@pytest.fixture(scope="module")
+def alone(made, tmp_path_factory) -> tuple[bytes, list[dict], int]:
+    """What one process finds: the bytes of the binary, the trials in order, the exit code."""
+    place = tmp_path_factory.mktemp("alone")
+    shutil.copytree(made / "program", place / "program")
+    done = tacit("compile", "program", *SEARCH, "-o", "alone.tacit", cwd=place)
+    assert done.code in (0, 1), done.err
+    return (place / "alone.tacit").read_bytes(), in_order(place), done.code
 
 
 def start(place: Path, *arguments: object, **environment: str) -> subprocess.Popen[str]:
@@ -39,6 +52,11 @@ def end(process: subprocess.Popen[str]) -> Done:
 
 def trials(place: Path) -> list[dict]:
     return [json.loads(line) for path in place.glob("program/.tacit/runs/*/trials.jsonl") for line in path.read_text().splitlines()]
+
+
+def in_order(place: Path) -> list[dict]:
+    """Give the trials by rung and number, without what they took."""
+    return sorted(({**trial, "seconds": 0} for trial in trials(place)), key=lambda trial: (trial["rung"], trial["number"]))
 
 
 def wait_for(condition, *, seconds: float = SECONDS, process: subprocess.Popen[str] | None = None):
@@ -115,34 +133,28 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.system
-def test_the_winner_and_every_byte_are_those_of_one_process(place):
-    alone = tacit("compile", "program", *SEARCH, "-o", "alone.tacit", cwd=place)
-    assert alone.code in (0, 1), alone.err
-    before = sorted(trials(place), key=lambda trial: (trial["rung"], trial["number"]))
+def test_the_winner_and_every_byte_are_those_of_one_process(place, alone):
     done = tacit("compile", "program", *SEARCH, "-o", "ray.tacit", "--on", "ray:2", "--json", cwd=place)
-    assert done.code == alone.code, done.err
+    assert done.code == alone[2], done.err
     assert done.document["path"] == "ray.tacit"  # and nothing else on stdout
     assert "2 workers" in done.err
-    after = sorted(trials(place), key=lambda trial: (trial["rung"], trial["number"]))
-    assert [{**trial, "seconds": 0} for trial in after] == [{**trial, "seconds": 0} for trial in before]
-    assert (place / "ray.tacit").read_bytes() == (place / "alone.tacit").read_bytes()
+    assert in_order(place) == alone[1]
+    assert (place / "ray.tacit").read_bytes() == alone[0]
 
 
 @pytest.mark.system
-def test_a_worker_that_is_killed_costs_nothing(place):
-    alone = tacit("compile", "program", *SEARCH, "-o", "alone.tacit", cwd=place)
-    assert alone.code in (0, 1), alone.err
+def test_a_worker_that_is_killed_costs_nothing(place, alone):
     process = start(place, "compile", "program", *SEARCH, "-o", "ray.tacit", "--on", "ray:2")
     os.kill(wait_for(lambda: workers_of(process), process=process)[0], signal.SIGKILL)
     done = end(process)
-    assert done.code == alone.code, done.err
-    assert (place / "ray.tacit").read_bytes() == (place / "alone.tacit").read_bytes()
+    assert done.code == alone[2], done.err
+    assert "Traceback" not in done.err and done.out.strip().endswith("ray.tacit")
+    assert in_order(place) == alone[1]
+    assert (place / "ray.tacit").read_bytes() == alone[0]
 
 
 @pytest.mark.system
-def test_a_command_killed_mid_search_leaves_no_process_and_is_resumed(place):
-    alone = tacit("compile", "program", *SEARCH, "-o", "alone.tacit", cwd=place)
-    assert alone.code in (0, 1), alone.err
+def test_a_command_killed_mid_search_leaves_no_process_and_is_resumed(place, alone):
     process = start(place, "compile", "program", *SEARCH, "-o", "ray.tacit", "--on", "ray:2")
     wait_for(lambda: len(trials(place)) >= 2, process=process)
     mark = f"tacit-ray-{process.pid}-"
@@ -151,12 +163,11 @@ def test_a_command_killed_mid_search_leaves_no_process_and_is_resumed(place):
     process.wait()
     kept = trials(place)
     wait_for(lambda: not processes_below(mark), seconds=60)
-    again = tacit("compile", "program", *SEARCH, "-o", "ray.tacit", "--on", "ray:2", "--resume", cwd=place)
-    assert again.code == alone.code, again.err
+    again = tacit("compile", "program", *SEARCH, "-o", "ray.tacit", "--resume", cwd=place)  # with Ray or without
+    assert again.code == alone[2], again.err
     assert trials(place)[: len(kept)] == kept  # none of them was run again
-    assert len(trials(place)) == len({(trial["rung"], trial["number"]) for trial in trials(place)})
-    assert (place / "ray.tacit").read_bytes() == (place / "alone.tacit").read_bytes()
-    assert not processes_below("tacit-ray-") or processes_below(mark) == []
+    assert in_order(place) == alone[1]
+    assert (place / "ray.tacit").read_bytes() == alone[0]
 
 
 @pytest.mark.system
@@ -168,20 +179,19 @@ def test_the_first_interrupt_ends_the_search_with_the_best_so_far(place):
     done = end(process)
     assert done.code in (0, 1), done.err
     assert "Traceback" not in done.err and (place / "ray.tacit").exists()
-    assert processes_below(mark) == []
+    wait_for(lambda: not processes_below(mark), seconds=30)
 
 
 @pytest.mark.system
 def test_workers_that_share_each_batch_give_the_network_of_one_process(place):
     fixed = ("--set", "skeleton.width=8", "--set", "skeleton.depth=1", "--steps", 20)
-    alone = tacit("compile", "program", *fixed, "-o", "alone.tacit", "--json", cwd=place)
-    assert alone.code in (0, 1), alone.err
+    one = tacit("compile", "program", *fixed, "-o", "one.tacit", "--json", cwd=place)
+    assert one.code in (0, 1), one.err
     done = tacit("compile", "program", *fixed, "-o", "ray.tacit", "--json", "--on", "ray:2", "--set", "train.workers=2", cwd=place)
     assert done.code in (0, 1), done.err
     assert "2 workers share each batch" in done.err
-    run = tacit("inspect", "ray.tacit", "--json", cwd=place).document["evidence"]["run"]
+    run = load(place / "ray.tacit").evidence["run"]
     assert run["shared_by"] == 2 and run["steps"] == 20
-    pictures = sorted((place / "program").rglob("*.png"))[:8]
-    assert pictures
-    answers = [tacit("run", name, *pictures, "--json", cwd=place).out for name in ("alone.tacit", "ray.tacit")]
-    assert answers[0].count("bar") == answers[1].count("bar")
+    examples = read_program(place / "program").examples
+    answers = [load(place / name).evaluate(examples) for name in ("one.tacit", "ray.tacit")]
+    np.testing.assert_allclose(*answers, rtol=1e-2, atol=1e-3)
