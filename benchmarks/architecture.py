@@ -40,7 +40,7 @@ from tacit.search.trials import Trials
 from tacit.skeletons.table import skeleton_for
 
 LIMIT = 360_000
-STEPS, TRIALS, SHARE = 1200, 12, 0.6
+STEPS, TRIALS, SHARE = 1200, 12, 0.5
 RECIPE: Mapping[str, Any] = {"batch": 64, "learning_rate": 0.1}
 SEARCHES: Mapping[str, Mapping[str, Any]] = {
     "search": {"trials": TRIALS, "share": SHARE, "rungs": 2, "batch": 6},

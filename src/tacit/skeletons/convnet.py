@@ -6,6 +6,7 @@ four times the first, and are multiples of 16 where the machine's kernels want t
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -18,6 +19,8 @@ from tacit.skeletons.blocks import APART, BLOCKS, GROUP, halving
 from tacit.skeletons.choices import Open, between, choice
 from tacit.skeletons.layers import ConvNormRelu, Standardise, stages
 
+#: How the last plane is given to the linear layer.
+HEADS = ("mean", "places")
 #: Name -> by how much the stem shrinks the plane.
 STEMS = {"full": 1, "half": 2, "quarter": 4}
 
@@ -37,6 +40,7 @@ class Shape:
     depth_2: int | None = None
     depth_3: int | None = None
     halvings: int | None = None
+    head: str = "mean"
 
     def depth_at(self, stage: int) -> int:
         """Give the number of blocks after so many halvings."""
@@ -46,7 +50,7 @@ class Shape:
 
 
 class ConvNet(nn.Module):
-    """Standardise, stem, stages of blocks, mean over space, linear.
+    """Standardise, stem, stages of blocks, mean over space (or not), linear.
 
     spatial: 1 or 2. The input is float32[batch, row, column, channel] (2) or float32[batch, channel, time] (1).
     """
@@ -64,11 +68,12 @@ class ConvNet(nn.Module):
         for stage in range(count if shape.halvings is None else min(count, shape.halvings)):
             wider = _grown(wide, shape) if stage < 2 else wide
             layers.append(halving(wide, wider, spatial=spatial, kernel=kernel, apart=shape.block in APART))
-            wide = wider
+            wide, left = wider, tuple((side + 1) // 2 for side in left)
             layers += [make(wide) for _ in range(shape.depth_at(stage + 1))]
         self.body = nn.Sequential(*layers)
         self.dropout = nn.Dropout(shape.dropout)
-        self.head = nn.Linear(wide, scores)
+        self.places = _places(shape.head, left)
+        self.head = nn.Linear(wide * self.places, scores)
 
     def fit_inputs(self, array: np.ndarray) -> None:
         """Fit the standardisation on training arrays, shape [example, ...]."""
@@ -78,7 +83,8 @@ class ConvNet(nn.Module):
         """Scores float32[batch, score]."""
         x = self.standardise(x)
         x = x.permute(0, 3, 1, 2) if self.spatial == 2 else x.unsqueeze(2)
-        x = self.body(x).mean(dim=(2, 3))
+        x = self.body(x)
+        x = x.mean(dim=(2, 3)) if self.places == 1 else x.flatten(1)
         scores: Tensor = self.head(self.dropout(x))
         return scores
 
@@ -92,6 +98,13 @@ def _stem(shape: Shape, channels: int, sizes: tuple[int, ...], spatial: int) -> 
     padding = shape.kernel // 2 if stride <= 2 else (kernel - 1) // 2
     layer = ConvNormRelu(channels, shape.width, spatial=spatial, kernel=kernel, stride=stride, padding=padding)
     return layer, tuple((size + 2 * padding - kernel) // stride + 1 for size in sizes)
+
+
+def _places(head: str, left: tuple[int, ...]) -> int:
+    """Count the places of the last plane that the linear layer tells apart."""
+    if head not in HEADS:
+        raise ValueError(f"`head` must be one of {', '.join(HEADS)}, got {head!r}")
+    return 1 if head == "mean" else math.prod(left)
 
 
 def _grown(wide: int, shape: Shape) -> int:
@@ -114,16 +127,18 @@ def build_2d(
     depth_2: int | None = None,
     depth_3: int | None = None,
     halvings: int | None = None,
+    head: str = "mean",
 ) -> nn.Module:
     """Build the ConvNet for pictures, float32[batch, row, column, channel].
 
     width: channels behind the stem. growth: by how much the first two halvings multiply them. depth: blocks at each size of the plane;
     depth_1, depth_2, depth_3: behind that many halvings, where it differs. block: a name in `tacit.skeletons.blocks.BLOCKS`. stem:
-    ``full``, ``half`` or ``quarter``, what it leaves of the plane. halvings: at most so many follow it.
+    ``full``, ``half`` or ``quarter``, what it leaves of the plane. halvings: at most so many follow it. head: whether the linear layer
+    is given the ``mean`` over the last plane, or all of its ``places``: few multiplications, and where things are is not forgotten.
     """
     (spec,) = signature.input.arrays
     rows, columns, channels = spec.shape
-    shape = Shape(width, depth, kernel, dropout, block, growth, stem, depth_1, depth_2, depth_3, halvings)
+    shape = Shape(width, depth, kernel, dropout, block, growth, stem, depth_1, depth_2, depth_3, halvings, head)
     return ConvNet(shape, spatial=2, channels=channels, sizes=(rows, columns), scores=signature.output.width)
 
 
@@ -141,11 +156,12 @@ def build_1d(
     depth_2: int | None = None,
     depth_3: int | None = None,
     halvings: int | None = None,
+    head: str = "mean",
 ) -> nn.Module:
     """Build the ConvNet for series, float32[batch, channel, time]; the settings are those of `build_2d`."""
     (spec,) = signature.input.arrays
     channels, steps = spec.shape
-    shape = Shape(width, depth, kernel, dropout, block, growth, stem, depth_1, depth_2, depth_3, halvings)
+    shape = Shape(width, depth, kernel, dropout, block, growth, stem, depth_1, depth_2, depth_3, halvings, head)
     return ConvNet(shape, spatial=1, channels=channels, sizes=(steps,), scores=signature.output.width)
 
 
@@ -190,16 +206,22 @@ SPACE_2D: dict[str, Open] = {
     "depth_2": choice(0, 1, 2, 3),
     "kernel": choice(3, 5),
     "stem": choice("full", "half", "quarter"),
+    "head": choice("mean", "places"),
 }
 SPACE_1D: dict[str, Open] = {**SPACE_2D, "kernel": choice(3, 5, 9)}
-_USUAL: dict[str, Any] = {"block": "residual", "growth": 2.0, "depth": 1, "depth_1": 1, "depth_2": 1, "kernel": 3, "stem": "half"}
+_USUAL: dict[str, Any] = {
+    **{"block": "residual", "growth": 2.0, "depth": 1, "depth_1": 1, "depth_2": 1, "kernel": 3, "stem": "half", "head": "mean"},
+    "width": 16,
+}
+_PLACES = {**_USUAL, "head": "places"}
 #: What a search begins with: the usual network, and the usual other ways to spend multiplications.
 STARTS: tuple[dict[str, Any], ...] = (
-    {**_USUAL, "width": 16},
-    {**_USUAL, "width": 24, "block": "bottleneck"},
-    {**_USUAL, "width": 16, "depth": 0, "depth_1": 0},
-    {**_USUAL, "width": 24, "stem": "quarter"},
-    {**_USUAL, "width": 24, "block": "separable", "depth_1": 2, "depth_2": 2},
+    _USUAL,
+    _PLACES,
+    {**_PLACES, "depth": 0, "depth_1": 0, "depth_2": 0},
+    {**_PLACES, "block": "bottleneck", "width": 24},
+    {**_PLACES, "depth": 0, "depth_1": 0},
+    {**_PLACES, "block": "separable", "depth_1": 2, "depth_2": 2, "width": 24},
 )
 
 __all__ = ["SIZES_1D", "SIZES_2D", "SPACE_1D", "SPACE_2D", "STARTS", "ChannelsFirst", "ConvNet", "build_1d", "build_2d"]
