@@ -113,7 +113,7 @@ def compile(
     reporter.phase("preparing")
     followed = goals[0] if goals[0].score is None else Goal(program.signature.output.metric)  # gradient descent has its own measure
     judge = goals[0] if goals[0].score is not None else None
-    choosing = choosing_for(program.search, followed)
+    choosing = choosing_for(program.search, goals[0])
     task = Task(program.signature, columns(train, place), columns(validation, place), followed, judge)
     final = Task(program.signature, columns(learnt, place), columns(validation.take(np.arange(0)), place), followed) if refit else None
     evaluated = len(validation) + int((program.examples.splits == "test").sum())

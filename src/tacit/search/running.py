@@ -214,13 +214,13 @@ class Runner:
 
 def validation_score(training: Training) -> float:
     """Give the goal's metric on validation, negated where lower is better; minus the loss when validation is empty."""
-    validation, judge = training.task.validation, training.task.judge
+    validation, goal = training.task.validation, training.task.goal
+    judge = training.task.judge or (goal if goal.score is not None else None)
     if len(validation) == 0:
         return -training.loss
     if judge is not None:
         value = judged(judge, training.network, training.task.signature, validation, training.predict())
         return -value if judge.lower_is_better else value
-    goal = training.task.goal
     metric = METRICS.get(goal.metric)
     value = float(metric(training.predict(), validation.targets.cpu().numpy(), training.task.signature.output, label=goal.label))
     if not math.isfinite(value):

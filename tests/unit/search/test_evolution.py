@@ -1,21 +1,24 @@
 import copy
+import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
+from tacit.directory.functions import find_function
 from tacit.goals.goal import Goal
 from tacit.ground.errors import ConfigError, InputError
 from tacit.ground.progress import Reporter
 from tacit.search.columns import columns
 from tacit.search.evolution import FLAT, Evolution, Settings
 from tacit.search.evolution_batch import Together
-from tacit.search.evolution_measures import OfBinaries, OfScores
+from tacit.search.evolution_measures import Call, OfBinaries, OfScores
 from tacit.search.evolution_running import evolution_settings, remarks
 from tacit.search.evolution_space import noise, space_of
 from tacit.search.evolution_strategies import STRATEGIES, shares_below
-from tacit.search.running import Stop
+from tacit.search.running import Stop, validation_score
 from tacit.search.schedule import Progress
 from tacit.search.workers import Here
 from tests.unit.search.small_task import examples, training
@@ -327,3 +330,31 @@ def test_settings_are_checked_whole():
         assert part in text
     with pytest.raises(ConfigError, match="an even number"):
         Settings(population=7).settled(10, trained=False)
+
+
+def test_what_a_worker_is_sent_pickles_and_measures_the_same(tmp_path):
+    text = "def right(binary, examples):\n    return float((binary.evaluate(examples).argmax(1) == examples.targets).mean())\n"
+    (tmp_path / "goal.py").write_text(text)
+    goal = Goal(score=find_function(tmp_path, "goal.py:right"))
+    whole, network = examples(), small()
+    space = space_of(network)
+    measure = OfBinaries(goal, network, space, whole.signature, whole, seed=0, workers=Here())
+    call = Call(space.origin, "validation", None, 7)
+    assert pickle.loads(pickle.dumps(measure._work))(pickle.loads(pickle.dumps(call))) == measure._work(call)
+
+
+def test_trials_are_judged_by_the_score_of_ones_own():
+    run = training([(0, 2)])
+    seen = run.predict()
+    targets = run.task.validation.targets.numpy()
+    for goal in (
+        Goal(score=accuracy),
+        Goal(score=lambda scores, targets, inputs: accuracy(scores, targets) if len(inputs[0]) == len(targets) else 0.0),
+        Goal(score=lambda binary, examples: accuracy(binary.evaluate(examples), examples.targets)),
+    ):
+        run.task = replace(run.task, judge=goal)
+        assert validation_score(run) == accuracy(seen, targets)
+        run.task = replace(run.task, judge=replace(goal, lower_is_better=True))
+        assert validation_score(run) == -accuracy(seen, targets)
+        run.task = replace(run.task, judge=None, goal=goal)
+        assert validation_score(run) == accuracy(seen, targets)
