@@ -30,6 +30,7 @@ SINGLE = (
     "media",
     "recompile",
     "blame_query",
+    "architecture",
     "acting",
     "ray_search",
     "evolution",
