@@ -83,6 +83,6 @@ def _track(wish: Wish | None, stack: ExitStack) -> Track | None:
     try:
         return stack.enter_context(Track())
     except MissingPackage:
-        if wish is not None and not wish.timed:
-            return None
-        raise
+        if wish is not None and wish.timed:
+            raise
+        return None
