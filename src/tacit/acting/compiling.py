@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import time
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -40,8 +41,8 @@ from tacit.skeletons.choices import Open
 from tacit.skeletons.table import Skeleton, check_settings, network_for, skeleton_for
 
 DEFAULT_MINUTES = 5.0
-#: Share of a budget by the clock that is kept for measuring.
-MEASURING = 0.12
+#: Share of a budget by the clock that is kept for measuring: in any case, and at the most.
+MEASURING, MOST_MEASURING = 0.12, 0.5
 
 
 def compile_acting(
@@ -82,9 +83,8 @@ def compile_acting(
     with first_interrupt_asks() as stop, workers_on(on, stop=stop, reporter=reporter, alike=plan is not None) as workers:
         task = Task(program, skeleton, network[0], network[1], overrides, drawn, workers, reporter, stop)
         reporter.phase("learning by acting")
-        found = way.search(
-            task, plan=plan, meter=None if plan is not None else meter, reserve=MEASURING * minutes * 60.0, folder=folder, resume=resume
-        )
+        reserve = 0.0 if plan is not None else _reserve(program, network[0], minutes * 60.0, evaluations)
+        found = way.search(task, plan=plan, meter=None if plan is not None else meter, reserve=reserve, folder=folder, resume=resume)
         if stop.asked and not found.done:
             raise KeyboardInterrupt
         reporter.phase("lowering and measuring")
@@ -92,6 +92,23 @@ def compile_acting(
         if plan is None:
             run["seconds"] = round(meter.elapsed(), 2)
         return _ship(program, goals, found, run, seed=seed, evaluations=evaluations, reporter=reporter)
+
+
+def _reserve(program: Program, network: nn.Module, seconds: float, evaluations: int | None) -> float:
+    """Give the seconds to keep for measuring: games ask the lowered network as often as their trees are wide, which is slow.
+
+    A game lasts about half of its longest, and half of the moves in it are the program's.
+    """
+    least = MEASURING * seconds
+    if program.game is None or evaluations is None:
+        return least
+    graph, planes = lower_network(network, program).graph, program.game.encode(program.game.start(64))
+    evaluate(graph, [planes])  # the first run decides how to compute; only the second tells the pace
+    begun = time.monotonic()
+    evaluate(graph, [planes])
+    each = (time.monotonic() - begun) / 64
+    moves = (program.episodes or GAMES) * len(opponents_of(program.goals)) * int(program.game.longest) / 4
+    return min(max(least, 1.5 * moves * evaluations * each), MOST_MEASURING * seconds)
 
 
 def _settings(program: Program, skeleton: Skeleton, worth: Mapping[str, Any]) -> dict[str, Any]:

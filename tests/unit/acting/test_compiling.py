@@ -1,5 +1,7 @@
 """Programs that act become binaries whose returns and games were measured on what is shipped, and can be measured again."""
 
+import time
+
 import gymnasium
 import numpy as np
 import pytest
@@ -162,9 +164,7 @@ def test_shares_come_with_intervals():
 def test_the_size_keeps_within_the_budget():
     small = tacit.compile(pole(budget=tacit.Budget(steps=256, macs=2000)))
     assert small.evidence["costs"]["macs"] <= 2000 and small.evidence["run"]["settings"] == {"width": 32}
-    assert "got none among 2" in message(
-        lambda: tacit.compile(pole(budget=tacit.Budget(steps=256, macs=10))), BudgetError
-    )
+    assert "got none among 2" in message(lambda: tacit.compile(pole(budget=tacit.Budget(steps=256, macs=10))), BudgetError)
 
 
 def test_what_can_not_be_learnt_is_refused_before_a_run():
@@ -212,3 +212,10 @@ def test_what_it_meets_are_examples_for_builds(acting, tmp_path):
     assert np.array_equal(acting.evaluate(test).argmax(axis=1), test.targets)
     built = tacit.build(acting, "numpy", folder=tmp_path / "out", int8=True, allow_drop=20, program=pole())
     assert built.met and "labelled by what it did" in built.notes[-1] and (built.integers is not None)
+
+
+def test_a_budget_by_the_clock_keeps_time_for_measuring():
+    begun = time.monotonic()
+    made = tacit.compile(board(budget=tacit.Budget(minutes=0.05)))
+    assert made.evidence["run"]["seconds"] < 30 and time.monotonic() - begun < 60
+    assert made.evidence["run"]["steps"] >= 16 and "--repeat" in made.evidence["run"]["repeat"]
