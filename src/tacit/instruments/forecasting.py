@@ -15,7 +15,7 @@ from typing import Any
 from tacit.compiler import DEFAULT_MINUTES
 from tacit.goals.goal import Goal
 from tacit.ground.budget import Meter
-from tacit.ground.errors import BudgetError, ConfigError
+from tacit.ground.errors import ConfigError
 from tacit.ground.progress import Reporter
 from tacit.instruments.layout import Grid, Part
 from tacit.program import Program
@@ -218,15 +218,9 @@ def _drawn(search: Search, space: Space, choosing: Choosing, reporter: Reporter)
     exploration = Exploration(
         space, choosing, search.limits, search.trials, Here(), Records(None), reporter, Stop(), search.seed, None, 1, lambda: 0.0
     )
-    drawn = min(DRAWN, max(choosing.batch, choosing.trials))
-    options = exploration.draw(drawn)
-    if not options:
-        limits = ", ".join(shown(name, limit) for name, limit in search.limits.most.items())
-        raise BudgetError(
-            f"expected candidates within {limits}, got none of {drawn}",
-            fix="raise the limit under [budget], or open smaller values under [skeleton]",
-        )
-    return drawn, options
+    # The quick count refuses most of what is over a limit; making a candidate as wide as the limit takes a lowering each.
+    drawn = DRAWN if space.scale is None else min(DRAWN, max(choosing.batch, choosing.trials))
+    return drawn, exploration.draw(drawn)
 
 
 def combinations_of(space: Space | None) -> int:

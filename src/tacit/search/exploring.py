@@ -151,12 +151,18 @@ class Exploration:
         return batch
 
     def draw(self, count: int) -> list[dict[str, Any]]:
-        """Give those of `count` suggestions, drawn evenly behind the starts, that are within the limits; as they would be trained."""
+        """Give those of `count` suggestions, drawn evenly behind the starts, that are within the limits; as they would be trained.
+
+        Raises: BudgetError with the nearest one when none is.
+        """
         study = self._spare
         for start in self.space.starts:
             study.begin_with(start)
-        fitted = [self._fitted({**self.space.fixed, **study.ask()[1]}) for _ in range(count)]
-        return [settings for settings in fitted if settings is not None]
+        drawn = [{**self.space.fixed, **study.ask()[1]} for _ in range(count)]
+        within = [settings for option in drawn if (settings := self._fitted(option)) is not None]
+        if not within:
+            raise self._impossible(drawn[:8])
+        return within
 
     @cached_property
     def _spare(self) -> Any:

@@ -97,6 +97,10 @@ def test_after_a_request_to_stop_nothing_more_is_run_or_recorded():
     assert ended[0].outcome is not None
 
 
+def test_a_short_trial_looks_at_validation_once_and_a_long_one_more_often():
+    assert [trials()._looks(steps) for steps in (1, 8, 16, 10_000, None)] == [1, 1, 3, 8, 2]  # 40 examples, 16 in a step
+
+
 def test_a_search_tells_how_much_of_the_whole_is_done():
     told = []
 
