@@ -34,6 +34,7 @@ SINGLE = (
     "acting",
     "ray_search",
     "evolution",
+    "meld",
     "resize",
     "resize_peers",
     "grow",

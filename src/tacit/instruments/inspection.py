@@ -90,6 +90,10 @@ def _origin(binary: Binary) -> Iterator[str]:
         changed = ", with edits that were not committed" if str(commit).endswith("-dirty") else ""
         of = f" of commit {str(commit).removesuffix('-dirty')}{changed}" if commit else ", not of a commit"
         yield f"labels {labels['digest'][:24]}{of}"
+    for part in (binary.evidence.get("meld") or {}).get("parts") or ():
+        yield f"melded from {part['name']}, {str(part['digest'])[:24]}: {part['signature']}"
+    if apart := binary.evidence.get("split"):
+        yield f"split from {str(apart['from'])[:24]}; {str(apart['before'])[:24]} before it was melded"
     if warm:
         yield f"warm start from {warm['from'][:24]}{' of commit ' + warm['commit'] if warm.get('commit') else ''}"
 

@@ -25,7 +25,7 @@ from tacit.search.training import Task
 
 #: So many of the answers on joint examples pass between parts as more than one class (a share), to be tried.
 UNSURE = (0.1, 0.5)
-STEPS, BATCH, RATE = 300, 128, 2e-3
+STEPS, BATCH, RATE = 150, 128, 2e-3
 
 
 def acclimatise(
@@ -66,7 +66,7 @@ def _train(melded: Melded, readers: Sequence[int], task: Task, known: Mapping[in
     parts = sorted({melded.wiring.uses[place].part for place in readers})
     modules = [*(melded.networks[part] for part in parts), melded.adapters]
     parameters = [parameter for module in modules for parameter in module.parameters()]
-    optimiser = torch.optim.AdamW(parameters, lr=RATE, weight_decay=recipe.weight_decay)
+    optimiser = torch.optim.AdamW(parameters, lr=RATE, weight_decay=recipe.weight_decay, fused=True)
     order = Order(len(task.train), BATCH, seed_of(seed, "acclimatise"))
     here = torch.device("cpu")
     own = [own_goal_of(melded, part, 1.0, batch=BATCH, seed=seed, device=here) for part in parts]

@@ -1,0 +1,196 @@
+"""Is a melded program better than its parts one after the other, and than what the same compute buys otherwise?
+
+`python benchmarks/meld.py [CASE SEED ...]` runs one seed after the other and adds each to the record; without arguments it runs all.
+
+Per seed: perception and decision are compiled apart and joined as programs are (the pipeline); melded; then two others at the same CPU
+time: perception compiled apart with the time of the meld on top of its own (so that a gain is not merely more training), and one network
+trained from scratch on the joint examples for the time of all three. The test split is scored once per contestant and seed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from filelock import FileLock
+from harness import RESULTS, command_line, read_record, record
+from meld_cases import Case, Steps, motion, signs
+
+import tacit
+from tacit.melding.fitting import fit
+from tacit.melding.network import Melded, ended, pipeline
+from tacit.melding.parts import Part
+
+SEEDS = (0, 1, 2, 3, 4)
+CASES: Mapping[str, tuple[Callable[[Path, Steps], Case], Steps]] = {
+    "signs": (signs, Steps(perceive=400, decide=300, meld=500)),
+    "motion": (motion, Steps(perceive=200, decide=300, meld=260)),
+}
+CONTESTANTS = ("pipeline", "meld", "apart_longer", "scratch")
+
+
+class Kept:
+    """Binaries and CPU seconds of one seed, kept in a folder, so that a run that was stopped goes on."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.told = folder, folder / "told.json"
+        folder.mkdir(parents=True, exist_ok=True)
+        self.seconds: dict[str, float] = json.loads(self.told.read_text()) if self.told.exists() else {}
+
+    def make(self, name: str, work: Callable[[], tacit.Binary]) -> tacit.Binary:
+        """Give the binary called `name`, made by `work` when it is not there yet."""
+        path = self.folder / f"{name}.tacit"
+        if not path.exists():
+            begun = time.process_time()
+            work().save(path)
+            self.seconds[name] = time.process_time() - begun
+            self.told.write_text(json.dumps(self.seconds))
+        return tacit.load(path)
+
+
+def run(name: str, seed: int, folder: Path, *, most: int) -> dict[str, Any] | None:
+    """Run one seed of one case; give the joint test accuracy of each contestant, and what else is worth knowing.
+
+    most: make at most so many binaries; None is given when that is not enough.
+    """
+    make, steps = CASES[name]
+    case = make(folder / f"{name}{seed}", steps)
+    kept = Kept(folder / f"{name}{seed}")
+    spent = kept.seconds
+    made = {
+        "perceive": lambda: tacit.compile(case.perceive, seed=seed),
+        "decide": lambda: tacit.compile(case.decide, seed=seed),
+        "meld": lambda: tacit.meld(
+            (kept.make("perceive", nothing), case.perceive), (kept.make("decide", nothing), case.decide), program=case.joint, seed=seed
+        ),
+        "apart_longer": lambda: tacit.compile(with_steps(case.perceive, longer(steps, spent)), seed=seed),
+        "pace": lambda: tacit.compile(with_steps(case.joint, 40), seed=seed),
+        "scratch": lambda: tacit.compile(with_steps(case.joint, from_scratch(spent)), seed=seed),
+    }
+    binaries = {}
+    for stage, work in made.items():
+        most -= stage not in spent
+        if most < 0:
+            return None
+        binaries[stage] = kept.make(stage, work)
+        print(f"{name} {seed} {stage}: {spent[stage]:.1f} CPU s", flush=True)
+    whole = binaries["meld"].evidence
+    own = {part["name"]: part["own"] for part in whole["meld"]["parts"]}
+    return {
+        "case": name,
+        "seed": seed,
+        "pipeline": whole["meld"]["joint"]["pipeline"]["test"],
+        "meld": whole["scores"]["test"]["accuracy"],
+        "apart_longer": joined(binaries["apart_longer"], binaries["decide"], case),
+        "scratch": binaries["scratch"].evidence["scores"]["test"]["accuracy"],
+        "perceive_before": own["perceive"]["before"],
+        "perceive_after": own["perceive"]["after"],
+        "decide_before": own["decide"]["before"],
+        "decide_after": own["decide"]["after"],
+        "own_weight": whole["meld"]["own_weight"],
+        "unsure": whole["meld"]["unsure"],
+        "steps": {stage: binary.evidence["run"]["steps"] for stage, binary in binaries.items()},
+        "cpu_seconds": {stage: round(seconds, 1) for stage, seconds in spent.items()},
+    }
+
+
+def nothing() -> tacit.Binary:
+    """Stand for what has to be there already."""
+    raise SystemExit("expected a binary that was made before")
+
+
+def with_steps(program: tacit.Program, steps: int) -> tacit.Program:
+    """Give a program with another budget; a joint one is compiled as one network of the parts' width."""
+    settings = program.settings or {"width": 8}
+    return replace(program, budget=tacit.Budget(steps=steps), settings=settings)
+
+
+def longer(steps: Steps, spent: Mapping[str, float]) -> int:
+    """Give the steps of perception alone that take the time of perception and meld together; the whole of its time counts as steps."""
+    return round(steps.perceive * (spent["perceive"] + spent["meld"]) / spent["perceive"])
+
+
+def from_scratch(spent: Mapping[str, float]) -> int:
+    """Give the steps of the joint network that take the time of all three; a short run counts as a whole, so it is more."""
+    return max(40, round(40 * 2 * (spent["perceive"] + spent["decide"] + spent["meld"]) / spent["pace"]))
+
+
+def joined(perceive: tacit.Binary, decide: tacit.Binary, case: Case) -> float:
+    """Give the joint accuracy of two programs, the second on the answers of the first."""
+    parts = [Part("perceive", perceive), Part("decide", decide)]
+    wiring = fit([part.signature for part in parts], [part.name for part in parts], case.joint.signature)
+    test = case.joint.examples.split("test")
+    network = Melded(parts, wiring, case.joint.signature)
+    scores = ended(network, pipeline(network, test.inputs))
+    return float((scores.argmax(axis=1) == test.targets).mean())
+
+
+def write(rows: list[dict[str, Any]]) -> None:
+    """Write the record with the seeds so far."""
+    figures: dict[str, Any] = {}
+    target = {}
+    for name in CASES:
+        own = sorted((row for row in rows if row["case"] == name), key=lambda row: row["seed"])
+        if not own:
+            continue
+        for contestant in (*CONTESTANTS, "perceive_before", "perceive_after", "decide_before", "decide_after"):
+            figures[f"{name}_{contestant}"] = {row["seed"]: row[contestant] for row in own}
+        gains = [row["meld"] - row["pipeline"] for row in own]
+        spread = max(_deviation([row[contestant] for row in own]) for contestant in ("pipeline", "meld"))
+        figures[f"{name}_gain"] = {row["seed"]: gain for row, gain in zip(own, gains, strict=True)}
+        figures[f"{name}_gain_over_spread"] = sum(gains) / len(gains) / spread if spread else 0.0
+        figures[f"{name}_gain_over_longer"] = {row["seed"]: row["meld"] - row["apart_longer"] for row in own}
+        figures[f"{name}_gain_over_scratch"] = {row["seed"]: row["meld"] - row["scratch"] for row in own}
+        target |= {f"{name}_gain_over_spread": ">= 1.0", f"{name}_gain_over_longer": ">= 0.0", f"{name}_gain_over_scratch": ">= 0.0"}
+    record(
+        "meld",
+        figures,
+        command=command_line(),
+        target=target,
+        notes=[
+            "Accuracy on joint test examples. pipeline: the decision reads the answers of perception. meld: both trained as one on joint"
+            " examples. apart_longer: the pipeline after perception was trained for the meld's CPU time more, on its own examples."
+            " scratch: one network on the joint examples, for the CPU time of all. gain_over_spread: the mean gain of the meld over the"
+            " pipeline, divided by the greater standard deviation of the two over the seeds.",
+            "Split, noise and pairs are the same for all seeds, which are those of weights and order. perceive_before and _after: perception on its own test examples.",
+        ],
+        runs=sorted(rows, key=lambda row: (row["case"], row["seed"])),
+    )
+
+
+def _deviation(values: list[float]) -> float:
+    mean = sum(values) / len(values)
+    return (sum((value - mean) ** 2 for value in values) / max(1, len(values) - 1)) ** 0.5
+
+
+def main() -> None:
+    """Run the seeds that are asked for."""
+    torch.set_num_threads(1)
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("case", nargs="?", choices=[*CASES])
+    parser.add_argument("seeds", nargs="*", type=int, default=SEEDS)
+    parser.add_argument("--folder", type=Path, help="keep the binaries here, and go on with those that are there")
+    parser.add_argument("--most", type=int, default=1000, help="make at most so many binaries")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as place:
+        for name in [given.case] if given.case else CASES:
+            for seed in given.seeds:
+                row = run(name, seed, given.folder or Path(place), most=given.most)
+                if row is None:
+                    return
+                with FileLock(Path(tempfile.gettempdir()) / "tacit-meld-benchmark.lock"):  # two cases may run side by side
+                    rows = (read_record("meld") or {}).get("runs", [])
+                    write([*(other for other in rows if (other["case"], other["seed"]) != (name, seed)), row])
+                print({key: row[key] for key in ("case", "seed", *CONTESTANTS, "perceive_before", "perceive_after", "cpu_seconds")})
+    print(RESULTS / "meld.json")
+
+
+if __name__ == "__main__":
+    main()
