@@ -13,7 +13,7 @@ import argparse
 import json
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,23 @@ CASES: Mapping[str, tuple[Callable[[Path, Steps], Case], Steps]] = {
     "signs": (signs, Steps(perceive=400, decide=300, meld=500)),
     "motion": (motion, Steps(perceive=200, decide=300, meld=260)),
 }
+#: Steps of a run that tells the pace of the joint network.
+PACE = 40
 CONTESTANTS = ("pipeline", "meld", "apart_longer", "scratch")
+
+
+class Phases(tacit.Reporter):
+    """Counts the CPU seconds of training alone: a run's steps are told by these, for what stands around them takes as long for few."""
+
+    def __init__(self) -> None:
+        self.training, self._begun = 0.0, None
+
+    def phase(self, name: str) -> None:
+        """Note when training begins and ends."""
+        now = time.process_time()
+        if self._begun is not None:
+            self.training += now - self._begun
+        self._begun = now if name == "training" else None
 
 
 class Kept:
@@ -44,13 +60,14 @@ class Kept:
         folder.mkdir(parents=True, exist_ok=True)
         self.seconds: dict[str, float] = json.loads(self.told.read_text()) if self.told.exists() else {}
 
-    def make(self, name: str, work: Callable[[], tacit.Binary]) -> tacit.Binary:
+    def make(self, name: str, work: Callable[[tacit.Reporter], tacit.Binary]) -> tacit.Binary:
         """Give the binary called `name`, made by `work` when it is not there yet."""
         path = self.folder / f"{name}.tacit"
         if not path.exists():
-            begun = time.process_time()
-            work().save(path)
+            begun, phases = time.process_time(), Phases()
+            work(phases).save(path)
             self.seconds[name] = time.process_time() - begun
+            self.seconds[f"{name}: training"] = phases.training
             self.told.write_text(json.dumps(self.seconds))
         return tacit.load(path)
 
@@ -64,15 +81,20 @@ def run(name: str, seed: int, folder: Path, *, most: int) -> dict[str, Any] | No
     case = make(folder / f"{name}{seed}", steps)
     kept = Kept(folder / f"{name}{seed}")
     spent = kept.seconds
-    made = {
-        "perceive": lambda: tacit.compile(case.perceive, seed=seed),
-        "decide": lambda: tacit.compile(case.decide, seed=seed),
-        "meld": lambda: tacit.meld(
-            (kept.make("perceive", nothing), case.perceive), (kept.make("decide", nothing), case.decide), program=case.joint, seed=seed
+    parts = ("perceive", case.perceive), ("decide", case.decide)
+    made: dict[str, Callable[[tacit.Reporter], tacit.Binary]] = {
+        "perceive": lambda reporter: tacit.compile(case.perceive, seed=seed, reporter=reporter),
+        "decide": lambda reporter: tacit.compile(case.decide, seed=seed, reporter=reporter),
+        "meld": lambda reporter: tacit.meld(
+            *((kept.make(part, nothing), own) for part, own in parts), program=case.joint, seed=seed, reporter=reporter
         ),
-        "apart_longer": lambda: tacit.compile(with_steps(case.perceive, longer(steps, spent)), seed=seed),
-        "pace": lambda: tacit.compile(with_steps(case.joint, 40), seed=seed),
-        "scratch": lambda: tacit.compile(with_steps(case.joint, from_scratch(spent)), seed=seed),
+        "apart_longer": lambda reporter: tacit.compile(
+            with_steps(case.perceive, as_long_as(spent, "perceive", steps.perceive, ("perceive", "meld"))), seed=seed, reporter=reporter
+        ),
+        "pace": lambda reporter: tacit.compile(with_steps(case.joint, PACE), seed=seed, reporter=reporter),
+        "scratch": lambda reporter: tacit.compile(
+            with_steps(case.joint, as_long_as(spent, "pace", PACE, ("perceive", "decide", "meld"))), seed=seed, reporter=reporter
+        ),
     }
     binaries = {}
     for stage, work in made.items():
@@ -101,7 +123,7 @@ def run(name: str, seed: int, folder: Path, *, most: int) -> dict[str, Any] | No
     }
 
 
-def nothing() -> tacit.Binary:
+def nothing(_reporter: tacit.Reporter) -> tacit.Binary:
     """Stand for what has to be there already."""
     raise SystemExit("expected a binary that was made before")
 
@@ -112,14 +134,11 @@ def with_steps(program: tacit.Program, steps: int) -> tacit.Program:
     return replace(program, budget=tacit.Budget(steps=steps), settings=settings)
 
 
-def longer(steps: Steps, spent: Mapping[str, float]) -> int:
-    """Give the steps of perception alone that take the time of perception and meld together; the whole of its time counts as steps."""
-    return round(steps.perceive * (spent["perceive"] + spent["meld"]) / spent["perceive"])
-
-
-def from_scratch(spent: Mapping[str, float]) -> int:
-    """Give the steps of the joint network that take the time of all three; a short run counts as a whole, so it is more."""
-    return max(40, round(40 * 2 * (spent["perceive"] + spent["decide"] + spent["meld"]) / spent["pace"]))
+def as_long_as(spent: Mapping[str, float], like: str, steps: int, stages: Sequence[str]) -> int:
+    """Give the steps of a run like one that took `steps`, so that all of it takes the CPU time of some stages together."""
+    pace = spent[f"{like}: training"] / steps
+    around = spent[like] - spent[f"{like}: training"]
+    return max(steps, round((sum(spent[stage] for stage in stages) - around) / pace))
 
 
 def joined(perceive: tacit.Binary, decide: tacit.Binary, case: Case) -> float:
@@ -159,7 +178,8 @@ def write(rows: list[dict[str, Any]]) -> None:
             " examples. apart_longer: the pipeline after perception was trained for the meld's CPU time more, on its own examples."
             " scratch: one network on the joint examples, for the CPU time of all. gain_over_spread: the mean gain of the meld over the"
             " pipeline, divided by the greater standard deviation of the two over the seeds.",
-            "Split, noise and pairs are the same for all seeds, which are those of weights and order. perceive_before and _after: perception on its own test examples.",
+            "Split, noise and pairs are the same for all seeds, which are those of weights and order. perceive_before and perceive_after:"
+            " perception on its own test examples.",
         ],
         runs=sorted(rows, key=lambda row: (row["case"], row["seed"])),
     )

@@ -74,8 +74,10 @@ def integers_of(binary: Binary, program: Program | None, *, allow_drop: float, r
             cause="the ranges of its numbers are measured on training examples, and what it loses on test examples",
             fix="--in DIR",
         )
-    if set(binary.graphs) != {MAIN}:
+    if set(binary.graphs) - set(binary.signatures) != {MAIN}:  # a driver would miss them
         raise InputError(f"expected one entry point to make int8 of, got {', '.join(binary.graphs)}", fix="build it without --int8")
+    if binary.signatures:
+        reporter.note(f"int8 holds `{MAIN}` alone; {', '.join(f'`{name}`' for name in binary.signatures)} can be split off and built apart")
     check_signature(binary, program)
     train, (split, test) = program.examples.split("train"), _measured_on(program)
     if not len(train):
