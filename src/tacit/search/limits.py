@@ -33,13 +33,15 @@ def limits_of(budget: Budget) -> dict[str, float]:
 class Limits:
     """The costs of settings, kept, and whether they are within the budget.
 
-    network: builds an untrained one. cost: lowers it and says what it costs.
+    network: builds an untrained one. cost: lowers it and says what it costs. sketch: builds one of the same shape that is fitted to next to
+    nothing, which is quick and enough to count multiplications.
     """
 
     budget: Budget
     signature: Signature
     network: Callable[[Mapping[str, Any]], nn.Module]
     cost: Callable[[nn.Module], Costs]
+    sketch: Callable[[Mapping[str, Any]], nn.Module] | None = None
     _known: dict[str, Costs] = field(default_factory=dict, init=False)
 
     @property
@@ -53,6 +55,9 @@ class Limits:
         if key not in self._known:
             self._known[key] = self.cost(self.network(settings))
         return self._known[key]
+
+    def _sketched(self, settings: Mapping[str, Any]) -> nn.Module:
+        return (self.sketch or self.network)(settings)
 
     def learn(self, settings: Mapping[str, Any], costs: Costs) -> None:
         """Take costs that are on record."""
@@ -107,7 +112,7 @@ class Limits:
         def near(place: int) -> bool:
             option = {**settings, name: order[place]}
             try:
-                network = self.network(option)
+                network = self._sketched(option)
                 counted = "macs" not in most or count_macs(network, self.signature) <= most["macs"]
                 held = 4 * sum(weight.numel() for weight in network.parameters() if weight.ndim > 1)  # norms vanish into these
                 return counted and ("weight_bytes" not in most or held <= most["weight_bytes"])
@@ -122,7 +127,7 @@ class Limits:
 
     def _counted(self, settings: Mapping[str, Any]) -> float:
         key = json.dumps(settings, sort_keys=True, default=str)
-        return self._known[key]["macs"] if key in self._known else count_macs(self.network(settings), self.signature)
+        return self._known[key]["macs"] if key in self._known else count_macs(self._sketched(settings), self.signature)
 
 
 def count_macs(network: nn.Module, signature: Signature) -> int:

@@ -109,7 +109,7 @@ class Search:
             self.task, self.skeleton, self.recipe, self.seed, self.inputs, device=self.device, reporter=self.reporter, stop=self.stop
         )
         cost = self.cost or (lambda network: self.examine(network).costs)
-        self.limits = Limits(self.budget, self.task.signature, self.network, cost)
+        self.limits = Limits(self.budget, self.task.signature, self.network, cost, self.trials.sketch)
 
     def network(self, settings: Mapping[str, Any]) -> nn.Module:
         """Build an untrained network; its weights depend on the seed and the settings alone. Raises: ConfigError."""

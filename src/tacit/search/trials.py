@@ -132,6 +132,10 @@ class Trials:
                 fix="look at the values under [skeleton] in tacit.toml, or leave them out",
             ) from error
 
+    def sketch(self, settings: Mapping[str, Any]) -> nn.Module:
+        """Build a network of the same shape that is fitted to two inputs only. Raises: ConfigError."""
+        return replace(self, inputs=tuple(array[:2] for array in self.inputs)).network(settings)
+
     def training(
         self,
         settings: Mapping[str, Any],
