@@ -4,9 +4,11 @@
 
 Fashion-MNIST, 55,000 pictures to learn from, 5,000 that decide, the official test set looked at once by each contender and seed.
 Every contender is `tacit.compile` under the same limit with the same recipe. Search: 12 candidates within the limit, then the winner.
-Default: nothing is open, so the size is chosen under the limit as ever; it is trained for all that the search multiplied, trials included. Random: as many candidates, drawn evenly from the same space until they are within the limit, each trained for
-an equal share of the same steps; the best one is trained as the winner of the search is. Compute is counted in steps times MACs,
-for the machine may be busy; the CPU seconds of each process are recorded beside it. `--seed` measures one seed and keeps it in the cache; without it missing ones are measured and all recorded.
+Default: nothing is open, so the size is chosen under the limit as ever; it is trained for all that the search multiplied, its trials
+included. Random: as many candidates, drawn evenly from the same space until they are within the limit, each trained for an equal share
+of the same steps; the best one is trained as the winner of the search is. Compute is counted in steps times MACs, for the machine may
+be busy; the CPU seconds of each run, lowering included, are recorded beside it. `--seed` measures one seed and keeps it in the cache;
+without it missing ones are measured and all are recorded.
 """
 
 from __future__ import annotations

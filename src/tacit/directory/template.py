@@ -84,7 +84,7 @@ def program_toml(name: str, intake: Intake) -> str:
         "[skeleton]",
         f"name = {toml_value(signature.input.skeleton)}",
         "",
-        "# How many candidates of that space are trained before the best is; `tacit compile --preview` says what the budget buys.",
+        "# Candidates of that space to train before the best one is; `tacit compile --preview` says what the budget buys.",
         "[search]",
         "# trials = 24",
         "",

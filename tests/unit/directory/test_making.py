@@ -27,6 +27,7 @@ def test_the_directory_is_whole(folder, classes, tmp_path):
         "output": {"type": "class", "names": ["cat", "dog"]},
         "split": {"validation": 0.1, "test": 0.2, "from_train": [], "by": "id", "salt": document["split"]["salt"]},
         "skeleton": {"name": "convnet2d"},
+        "search": {},
         "goal": {},
         "budget": {"minutes": 5},
         "train": {},
