@@ -7,7 +7,6 @@ from os import PathLike
 from pathlib import Path
 
 import numpy as np
-from torch import nn
 
 from tacit.acting.compiling import compile_acting
 from tacit.binary.binary import Binary
@@ -21,8 +20,7 @@ from tacit.program import Program
 from tacit.search.choosing import choosing_for
 from tacit.search.columns import columns, seed_of
 from tacit.search.devices import device_for
-from tacit.search.evolution_judging import try_scores
-from tacit.search.evolution_running import GENERATIONS, GRADIENT_SHARE, evolution_evidence, evolution_settings, evolve, evolves
+from tacit.search.evolution_running import evolves, go_on, spending_of
 from tacit.search.folders import configuration_of, run_folder
 from tacit.search.interrupts import first_interrupt_asks
 from tacit.search.keeping import keep_trained
@@ -61,27 +59,17 @@ def compile(
     ``auto`` (the newest one), the binary that it made, or the digest of that. plan: steps to take, as a run by the clock records them
     (else `budget.steps`, else the clock). generations: the same for evolution, which goes on from the trained weights where the first goal
     is a score of one's own (else `budget.generations`, else the clock, or 100 beside a budget in steps). on: where trials run: this
-    process, or ``ray``, ``ray:4``, ``ray://HOST:6379``.
-    run_directory: where checkpoints go (default: `.tacit/runs` in the program directory; none without one).
-    started: `time.monotonic()` when the person's command began, for the budget.
-    A program with an environment or a game learns by acting, see `tacit.acting.compiling.compile_acting`.
+    process, or ``ray``, ``ray:4``, ``ray://HOST:6379``. run_directory: where checkpoints go (default: `.tacit/runs` in the program
+    directory; none without one). started: `time.monotonic()` when the person's command began, for the budget. A program with an
+    environment or a game, or nothing but a score, learns by acting, see `tacit.acting.compiling.compile_acting`.
     Raises: InputError for examples that can't be learned from, LoweringError, BudgetError, ConfigError.
     """
     reporter = reporter or Reporter()
     if program.acts or program.only_scored:
         if warm is not None:
             raise ConfigError(f"expected a program with labels for a warm start, `{program.name}` learns by acting", fix="leave --warm out")
-        return compile_acting(
-            program,
-            seed=seed,
-            resume=resume,
-            plan=generations or plan,
-            on=on,
-            run_directory=run_directory,
-            reporter=reporter,
-            started=started,
-        )
-    budget = program.budget
+        plan, folder = generations or plan, run_directory
+        return compile_acting(program, seed=seed, resume=resume, plan=plan, on=on, run_directory=folder, reporter=reporter, started=started)
     goals = program.goals or (Goal(program.signature.output.metric),)
     check_goals_fit(goals, program.signature.output)
     check_examples(program)
@@ -90,9 +78,7 @@ def compile(
     train, validation = program.examples.split("train"), program.examples.split("validation")
     recipe = recipe_for(program.signature, program.recipe, examples=len(train))
     place = device_for(device)
-    evolving = evolves(program)
-    evolution_settings(program.evolution or {})
-    refit = refits(program, recipe) and not evolving  # validation decides what evolution keeps
+    refit = refits(program, recipe) and not evolves(program)  # validation decides what evolution keeps
     # The examples that the shipped weights have seen, and those that only decided.
     learnt = program.examples.take(program.examples.splits != "test") if refit else train
     drawn = seed_of(seed, "run") % 2**31
@@ -102,27 +88,14 @@ def compile(
         recipe = warm_recipe(recipe)
     elif (hint := suggestion(program)) is not None:
         reporter.note(hint)
-    if plan is None and budget.steps is not None:
-        plan = [(0, budget.steps if start is None else min(budget.steps, start.steps))]
-    minutes = DEFAULT_MINUTES if budget.minutes is None else budget.minutes
-    if generations is None and (budget.generations is not None or plan is not None):
-        generations = [(0, budget.generations or GENERATIONS)]
-    meter = Meter(None if plan is not None and (generations is not None or not evolving) else minutes * 60.0, start=started)
-    learning = Meter(None if plan is not None else minutes * 60.0 * (GRADIENT_SHARE if evolving else 1.0), start=meter.start)
-    configuration = configuration_of(program, seed, plan) | ({} if start is None else {"warm": start.digest})
+    spending = spending_of(program, plan=plan, generations=generations, most_steps=None if start is None else start.steps, started=started)
+    configuration = configuration_of(program, seed, spending.plan) | ({} if start is None else {"warm": start.digest})
     reporter.phase("preparing")
-    followed = goals[0] if goals[0].score is None else Goal(program.signature.output.metric)  # gradient descent has its own measure
-    judge = goals[0] if goals[0].score is not None else None
     choosing = choosing_for(program.search, goals[0])
-    task = Task(program.signature, columns(train, place), columns(validation, place), followed, judge)
-    final = Task(program.signature, columns(learnt, place), columns(validation.take(np.arange(0)), place), followed) if refit else None
+    task = Task(program.signature, columns(train, place), columns(validation, place), goals[0])
+    final = Task(program.signature, columns(learnt, place), columns(validation.take(np.arange(0)), place), goals[0]) if refit else None
     evaluated = len(validation) + int((program.examples.splits == "test").sum())
-
-    def examined(network: nn.Module) -> Examined:
-        try_scores(program, network)
-        return examine(network, program, train, evaluated)
-
-    with first_interrupt_asks() as stop, workers_on(on, stop=stop, reporter=reporter, alike=plan is not None) as workers:
+    with first_interrupt_asks() as stop, workers_on(on, stop=stop, reporter=reporter, alike=spending.plan is not None) as workers:
         folder = run_folder(program, run_directory, configuration, resume=resume, reporter=reporter)
         search = Search(
             task=task,
@@ -130,9 +103,9 @@ def compile(
             recipe=recipe,
             seed=drawn,
             inputs=train.inputs,
-            budget=budget,
-            meter=learning,
-            plan=plan,
+            budget=program.budget,
+            meter=spending.learning,
+            plan=spending.plan,
             reporter=reporter,
             stop=stop,
             folder=folder,
@@ -142,34 +115,12 @@ def compile(
             device=device,
             choosing=choosing,
             cost=lambda network: costs(network, program),
-            examine=examined,
+            examine=lambda network: examine(network, program, train, evaluated),
         )
         found = search.run(program.settings if start is None else start.settings, resume=resume)
         if stop.asked and found.training.progress.step == 0:
             raise KeyboardInterrupt
-        evolution = None
-        if evolving and not stop.asked:
-            meter.charge(max(0.0, learning.charged - meter.charged))
-            evolved, protection = evolve(
-                found.network,
-                program,
-                goals[0],
-                train=task.train,
-                validation=task.validation,
-                trained=True,
-                seed=seed,
-                plan=generations,
-                reserve=search.reserved,
-                meter=meter,
-                workers=workers,
-                folder=folder,
-                reporter=reporter,
-                stop=stop,
-                resume=resume,
-            )
-            evolution = evolution_evidence(evolved, protection, goals[0])
-            found = replace(found, evolved=evolved, outcome=replace(found.outcome, interrupted=evolved.interrupted))
-        timed = meter.seconds is not None
+        found, evolution = go_on(found, program, search, seed=seed, spending=spending, resume=resume)
         reporter.phase("lowering and measuring")
         if found.training.task is task:  # a trial, saved when choosing was interrupted, has not seen validation
             refit, learnt = False, train
@@ -181,8 +132,8 @@ def compile(
             workers=workers,
             last=lambda: {
                 "suspicious": suspicious_labels(found, learnt),
-                "run": run_of(program, found, seed=seed, device=place, seconds=meter.elapsed() if timed else None, start=start),
-                **({} if evolution is None else {"evolution": evolution}),
+                "run": run_of(program, found, seed=seed, device=place, seconds=spending.seconds(), start=start),
+                **evolution,
             },
         )
         keep_trained(program, binary, found, learnt, start)

@@ -28,6 +28,7 @@ from tacit.ir.verifier import verify
 from tacit.lowering.lower import Lowered, lower_module
 from tacit.passes.pipeline import optimise
 from tacit.program import Program
+from tacit.search.evolution_judging import try_scores
 from tacit.search.scoring import scores_by
 from tacit.search.search import Examined
 from tacit.search.workers import Here, Workers
@@ -42,8 +43,9 @@ def examine(network: nn.Module, program: Program, train: Examples, evaluated: in
     """Lower an untrained network: it is refused before time is spent on it, and its exact costs are known.
 
     train: some of its inputs are run, to tell the pace. evaluated: how many examples are to be scored in the end.
-    Raises: LoweringError.
+    Scores of one's own are tried on it, too. Raises: LoweringError; InputError for a score that does not work.
     """
+    try_scores(program, network)
     _lower_anything()
     begun = time.monotonic()
     graph = lower_network(_as_trained(network), program).graph

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +24,14 @@ from tacit.search.evolution_space import KINDS, Space, space_of
 from tacit.search.evolution_strategies import STRATEGIES
 from tacit.search.running import Clock, Stop
 from tacit.search.schedule import Plan, Progress, print_plan
+from tacit.search.search import Found, Search
 from tacit.search.workers import Workers
 
 EVOLUTION = "evolution"
 CHECKPOINT = "evolution.safetensors"
 #: The part of a budget by the clock that gradient descent has before evolution goes on.
 GRADIENT_SHARE = 0.3
+DEFAULT_MINUTES = 5.0
 #: Generations where the budget is in steps and names none, and at most so many by the clock.
 GENERATIONS, MOST = 100, 100_000
 
@@ -61,6 +64,76 @@ def evolution_settings(given: Mapping[str, Any]) -> Settings:
         problems.append(f"`evolution.weights`: expected {', '.join(KINDS)}, got `{which}`; {did_you_mean(which, list(KINDS))}")
     raise_all(problems, heading="expected settings of evolution that are understood", error=ConfigError)
     return Settings(**values)
+
+
+@dataclass(frozen=True, eq=False)
+class Spending:
+    """What a compile may spend. plan, generations: steps of gradient descent and generations to take; None: by the meters' clocks.
+
+    meter: of the whole. learning: of gradient descent, a part of it where evolution goes on from there.
+    """
+
+    plan: Plan | None
+    generations: Plan | None
+    meter: Meter
+    learning: Meter
+
+    def seconds(self) -> float | None:
+        """Give the seconds spent, None where no clock decides."""
+        return None if self.meter.seconds is None else self.meter.elapsed()
+
+
+def spending_of(
+    program: Program, *, plan: Plan | None, generations: Plan | None, most_steps: int | None, started: float | None
+) -> Spending:
+    """Settle what a compile may spend: what is given, else the program's budget, else five minutes.
+
+    most_steps: at most so many are taken, where a run goes on from an earlier one. Raises: ConfigError for settings of evolution that are
+    not understood.
+    """
+    budget, evolving = program.budget, evolves(program)
+    evolution_settings(program.evolution or {})
+    if plan is None and budget.steps is not None:
+        plan = [(0, budget.steps if most_steps is None else min(budget.steps, most_steps))]
+    if generations is None and (budget.generations is not None or plan is not None):
+        generations = [(0, budget.generations or GENERATIONS)]
+    seconds = 60.0 * (DEFAULT_MINUTES if budget.minutes is None else budget.minutes)
+    clock = plan is None or (evolving and generations is None)
+    meter = Meter(seconds if clock else None, start=started)
+    learning = Meter(None if plan is not None else seconds * (GRADIENT_SHARE if evolving else 1.0), start=meter.start)
+    return Spending(plan, generations, meter, learning)
+
+
+def go_on(
+    found: Found, program: Program, search: Search, *, seed: int, spending: Spending, resume: bool
+) -> tuple[Found, dict[str, dict[str, Any]]]:
+    """Go on by evolution from what gradient descent found, where the program asks for it and nobody has asked to stop.
+
+    Give what was found with the better weights in its network, and what stands in the evidence.
+    """
+    if not evolves(program) or search.stop.asked:
+        return found, {}
+    spending.meter.charge(max(0.0, spending.learning.charged - spending.meter.charged))
+    task, goal = search.task, search.task.goal
+    evolved, protection = evolve(
+        found.network,
+        program,
+        goal,
+        train=task.train,
+        validation=task.validation,
+        trained=True,
+        seed=seed,
+        plan=spending.generations,
+        reserve=search.reserved,
+        meter=spending.meter,
+        workers=search.workers,
+        folder=search.folder,
+        reporter=search.reporter,
+        stop=search.stop,
+        resume=resume,
+    )
+    outcome = replace(found.outcome, interrupted=evolved.interrupted)
+    return replace(found, evolved=evolved, outcome=outcome), {"evolution": evolution_evidence(evolved, protection, goal)}
 
 
 def measure_for(

@@ -215,12 +215,11 @@ class Runner:
 def validation_score(training: Training) -> float:
     """Give the goal's metric on validation, negated where lower is better; minus the loss when validation is empty."""
     validation, goal = training.task.validation, training.task.goal
-    judge = training.task.judge or (goal if goal.score is not None else None)
     if len(validation) == 0:
         return -training.loss
-    if judge is not None:
-        value = judged(judge, training.network, training.task.signature, validation, training.predict())
-        return -value if judge.lower_is_better else value
+    if goal.score is not None:
+        value = judged(goal, training.network, training.task.signature, validation, training.predict())
+        return -value if goal.lower_is_better else value
     metric = METRICS.get(goal.metric)
     value = float(metric(training.predict(), validation.targets.cpu().numpy(), training.task.signature.output, label=goal.label))
     if not math.isfinite(value):

@@ -47,16 +47,12 @@ class Spread(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """What a run learns from: the columns of training and validation examples, the signature and the first goal.
-
-    judge: a score of one's own by which validation decides in place of the goal's metric.
-    """
+    """What a run learns from: the columns of training and validation examples, the signature and the first goal."""
 
     signature: Signature
     train: Columns
     validation: Columns
     goal: Goal
-    judge: Goal | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,7 +118,7 @@ class Training:
     def _class_weights(self) -> Tensor | None:
         wanted = self.recipe.balance
         if wanted is None:
-            wanted = self.task.goal.metric not in ("accuracy", "log_loss")
+            wanted = self.task.goal.score is None and self.task.goal.metric not in ("accuracy", "log_loss")
         if not wanted or self.task.signature.output.loss != "cross_entropy":
             return None
         return class_weights(self.task.train.targets, self.task.signature.output.width).to(self.device)

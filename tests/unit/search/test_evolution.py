@@ -352,9 +352,7 @@ def test_trials_are_judged_by_the_score_of_ones_own():
         Goal(score=lambda scores, targets, inputs: accuracy(scores, targets) if len(inputs[0]) == len(targets) else 0.0),
         Goal(score=lambda binary, examples: accuracy(binary.evaluate(examples), examples.targets)),
     ):
-        run.task = replace(run.task, judge=goal)
+        run.task = replace(run.task, goal=goal)
         assert validation_score(run) == accuracy(seen, targets)
-        run.task = replace(run.task, judge=replace(goal, lower_is_better=True))
+        run.task = replace(run.task, goal=replace(goal, lower_is_better=True))
         assert validation_score(run) == -accuracy(seen, targets)
-        run.task = replace(run.task, judge=None, goal=goal)
-        assert validation_score(run) == accuracy(seen, targets)
