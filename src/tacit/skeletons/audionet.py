@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from tacit.signature.base import ArraySpec
 from tacit.signature.signature import Signature
-from tacit.skeletons.choices import between, choice
+from tacit.skeletons.choices import Open, between, choice
 from tacit.skeletons.layers import ConvNormRelu, Logarithm, Residual, absolute
 from tacit.skeletons.table import Skeleton
 
@@ -95,7 +95,7 @@ def build(signature: Signature, *, width: int = 64, depth: int = 1, bands: int =
     return AudioNet(signature, width=width, depth=depth, bands=bands, dropout=dropout)
 
 
-SPACE = {
+SPACE: dict[str, Open] = {
     "width": between(8, 128, log=True),
     "depth": choice(0, 1, 2),
     "bands": choice(20, 32, 40),

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tacit.signature.signature import Signature
-from tacit.skeletons.choices import between, choice
+from tacit.skeletons.choices import Open, between, choice
 from tacit.skeletons.layers import PiecewiseLinear, Standardise
 from tacit.skeletons.table import Skeleton
 
@@ -85,7 +85,7 @@ def build(signature: Signature, *, width: int = 128, depth: int = 2, bins: int =
     return RowNet(signature, width=width, depth=depth, bins=bins, dropout=dropout)
 
 
-SPACE = {
+SPACE: dict[str, Open] = {
     "width": between(16, 512, log=True),
     "depth": choice(0, 1, 2, 3),
     "bins": choice(8, 16, 32, 64),

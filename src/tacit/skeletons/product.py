@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from tacit.ground.errors import ConfigError
 from tacit.signature.base import Product, Signature
 from tacit.signature.outputs import Class
-from tacit.skeletons.choices import between, choice
+from tacit.skeletons.choices import Open, between, choice
 from tacit.skeletons.table import SKELETONS, Skeleton
 
 
@@ -54,6 +54,6 @@ def build(signature: Signature, *, features: int = 32, width: int = 16) -> nn.Mo
     return ProductNet(signature, features=features, width=width)
 
 
-SPACE = {"width": between(8, 64, log=True), "features": choice(16, 32, 64)}
+SPACE: dict[str, Open] = {"width": between(8, 64, log=True), "features": choice(16, 32, 64)}
 USUAL = {"width": 16, "features": 32}
 PRODUCT = Skeleton("product", build, ({"width": 16}, {"width": 32}, {"width": 64}), space=SPACE, starts=(USUAL,), scale="width")

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from tacit.signature.signature import Signature
-from tacit.skeletons.choices import between, choice
+from tacit.skeletons.choices import Open, between, choice
 from tacit.skeletons.layers import ConvNormRelu, Logarithm, Residual, Standardise, absolute, stages
 from tacit.skeletons.table import Skeleton
 
@@ -99,7 +99,7 @@ def build(
     return SeriesNet(signature, width=width, depth=depth, kernel=kernel, mixtures=mixtures, amplitudes=amplitudes, dropout=dropout)
 
 
-SPACE = {
+SPACE: dict[str, Open] = {
     "width": between(4, 64, log=True),
     "depth": choice(0, 1, 2),
     "kernel": choice(3, 5, 7, 9),

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tacit.signature.signature import Signature
-from tacit.skeletons.choices import between, choice
+from tacit.skeletons.choices import Open, between, choice
 from tacit.skeletons.table import Skeleton
 
 
@@ -54,5 +54,5 @@ def build(signature: Signature, *, embedding: int = 32, width: int = 64, dropout
 
 
 SIZES = ({"embedding": 16, "width": 32}, {"embedding": 32, "width": 64})
-SPACE = {"embedding": between(8, 64, log=True), "width": between(8, 128, log=True), "dropout": choice(0.1, 0.3, 0.5)}
+SPACE: dict[str, Open] = {"embedding": between(8, 64, log=True), "width": between(8, 128, log=True), "dropout": choice(0.1, 0.3, 0.5)}
 TEXTNET = Skeleton("textnet", build, SIZES, usual=1, space=SPACE, starts=({**SIZES[1], "dropout": 0.3},), scale="width")
