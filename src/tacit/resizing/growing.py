@@ -129,13 +129,14 @@ def grow(
     recipe = growing_recipe(recipe_for(program.signature, program.recipe, examples=len(train)))
     task = Task(program.signature, columns(train, place), columns(validation, place), goal)
     known = _measured_before(trained, validation)
-    drawn, augment = seed_of(seed, "grow") % 2**31, bool(trained.values["augmented"])
+    drawn = seed_of(seed, "grow") % 2**31
     before = _score(run_on(task, old, recipe, Progress([]), seed=drawn, augment=False), known)
     clock, plan = None, [(0, steps if steps is not None else _usual_steps(trained, train, recipe))]
     if minutes is not None:
         clock = Clock(lambda: meter.left() - examined.reserve, recipe.epochs * max(1, len(train) // recipe.batch))
-        per_step = pace(run_on(task, copy.deepcopy(larger), recipe, Progress([(0, 1000)]), seed=drawn, augment=augment))
+        per_step = pace(run_on(task, copy.deepcopy(larger), recipe, Progress([(0, 1000)]), seed=drawn, augment=False))
         plan = [(0, max(1, min(int(clock.left() / per_step), clock.most_steps)))]
+    augment = bool(trained.values["augmented"]) and plan[0][1] * recipe.batch >= recipe.augment_from * len(train)
     run = run_on(task, larger, recipe, Progress(plan), seed=drawn, augment=augment)
     with first_interrupt_asks() as stop:
         reporter.phase("training")
