@@ -30,8 +30,8 @@ from tacit.melding.parts import Part
 
 SEEDS = (0, 1, 2, 3, 4)
 CASES: Mapping[str, tuple[Callable[[Path, Steps], Case], Steps]] = {
-    "signs": (signs, Steps(perceive=400, decide=300, meld=500)),
-    "motion": (motion, Steps(perceive=200, decide=300, meld=260)),
+    "signs": (signs, Steps(perceive=1000, decide=300, meld=500)),
+    "motion": (motion, Steps(perceive=500, decide=300, meld=300)),
 }
 #: Steps of a run that tells the pace of the joint network.
 PACE = 40

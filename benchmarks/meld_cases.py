@@ -95,11 +95,11 @@ def signs(folder: Path, steps: Steps) -> Case:
     dim = photos[..., None] * LIGHT + chance.normal(0, NOISE, (*photos.shape, 1))
     dim = np.clip(np.round(dim), 0, 255).astype(np.uint8)
     order = chance.permutation(len(photos))
-    own, pool, watched, test = order[:500], order[500:1550], order[1550:1700], order[1700:]
+    own, pool, watched, test = order[:350], order[350:1550], order[1550:1700], order[1700:]
     digits, sums = tacit.Class([str(digit) for digit in range(10)]), tacit.Class([str(total) for total in range(19)])
     picture = tacit.Image(SIZE, SIZE, 1)
     rows = np.concatenate([own, test])
-    splits = ["train"] * 400 + ["validation"] * 100 + ["test"] * len(test)
+    splits = ["train"] * 250 + ["validation"] * 100 + ["test"] * len(test)
     small = {"settings": {"width": 8, "depth": 1}, "budget": tacit.Budget(steps=steps.perceive), "directory": folder / "perceive"}
     perceive = _program("perceive", picture >> digits, [dim[rows]], shown[rows], splits, **small)
     decide = _decision(digits.names, ("left", "right"), sums, lambda one, other: one + other, folder, steps.decide)
@@ -134,7 +134,7 @@ def motion(folder: Path, steps: Steps) -> Case:
     x, y, person, held = pack["x"].astype(np.float32), pack["y"].astype(np.int64), pack["subject"], pack["is_test"].astype(bool)
     chance = np.random.default_rng(DRAWN)
     people = chance.permutation(np.unique(person[~held]))
-    own, pool, watched = people[:4], people[4:17], people[17:]
+    own, pool, watched = people[:3], people[3:17], people[17:]
     activity, acts = tacit.Class(MOTIONS), tacit.Class(ACTS)
     series = tacit.Series(6, 128)
     rows = [np.flatnonzero(np.isin(person, own)), np.flatnonzero(np.isin(person, watched)), np.flatnonzero(held)]

@@ -25,7 +25,7 @@ from tacit.ir.interpreter import evaluate
 from tacit.lowering.lower import Lowered
 from tacit.melding.acclimatising import acclimatise
 from tacit.melding.encoding import share_encoder
-from tacit.melding.fitting import fit
+from tacit.melding.fitting import fit, leaves_of
 from tacit.melding.goals import kept_best, own_goals, own_score, score
 from tacit.melding.graphs import graphs_of, shared_bytes
 from tacit.melding.network import LiftedPart, Melded, ended, pipeline
@@ -219,7 +219,10 @@ def _check_joint(program: Program) -> None:
 
 
 def _recipe(program: Program, examples: int) -> Recipe:
-    return recipe_for(program.signature, {**RECIPE, **program.recipe}, examples=examples)
+    """Give the recipe; inputs are augmented as those of the parts are, where that is the same for all of them."""
+    kinds = {leaf.type.augmentations for leaf in leaves_of(program.signature.input)}
+    augment = {"augment": list(kinds.pop())} if len(kinds) == 1 else {}
+    return recipe_for(program.signature, {**RECIPE, **augment, **program.recipe}, examples=examples)
 
 
 def _most_steps(recipe: Recipe, examples: int) -> int:
