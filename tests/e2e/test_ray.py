@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -23,10 +24,15 @@ SEARCH = ("--set", "skeleton.width=[4, 8, 12]", "--set", "skeleton.depth=[1, 2]"
 SECONDS = 400
 
 
+STARTED: list[subprocess.Popen[str]] = []
+
+
 @pytest.fixture
-def place(made, tmp_path) -> Path:
+def place(made, tmp_path) -> Iterator[Path]:
     shutil.copytree(made / "program", tmp_path / "program")
-    return tmp_path
+    yield tmp_path
+    while STARTED:  # of a test that failed; what it has begun ends with it
+        STARTED.pop().kill()
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +48,8 @@ def alone(made, tmp_path_factory) -> tuple[bytes, list[dict], int]:
 def start(place: Path, *arguments: object, **environment: str) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "tacit.cli.main", *map(str, arguments)]
     options = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    return subprocess.Popen(command, cwd=place, env=command_environment(**environment), start_new_session=True, **options)
+    STARTED.append(subprocess.Popen(command, cwd=place, env=command_environment(**environment), start_new_session=True, **options))
+    return STARTED[-1]
 
 
 def end(process: subprocess.Popen[str]) -> Done:

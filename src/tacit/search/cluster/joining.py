@@ -77,17 +77,25 @@ def _started(where: Where) -> Iterator[None]:
     cpus = None if where.workers is None else where.workers * where.cpus
     try:
         with _own_signals():
-            ray.init(
-                num_cpus=cpus,
-                include_dashboard=False,
-                log_to_driver=False,
-                logging_level=logging.ERROR,
-                _temp_dir=folder,
-            )
+            _start(num_cpus=cpus, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR, _temp_dir=folder)
         yield
     finally:
         _leave()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _start(**options: Any) -> None:
+    """Start Ray; it waits for itself for half a minute, which a busy machine may need twice. Raises: ConfigError."""
+    try:
+        try:
+            ray.init(**options)
+        except Exception:
+            ray.shutdown()
+            ray.init(**options)
+    except Exception as error:  # Ray raises whatever it likes, and plain `Exception` where its processes are late
+        cause = " ".join(str(error).split())[:300]
+        fix = "the same command when the machine is less busy, or without --on"
+        raise ConfigError("expected Ray to start on this machine, and it did not - at `--on`", cause=cause, fix=fix) from error
 
 
 @contextlib.contextmanager
