@@ -34,10 +34,10 @@ from tacit.ground.budget import Budget
 from tacit.program import Program
 
 LIMIT = 360_000
-STEPS, TRIALS, SHARE = 1600, 12, 0.5
+STEPS, TRIALS, SHARE = 800, 12, 0.5
 RECIPE: Mapping[str, Any] = {"batch": 64, "learning_rate": 0.1}
 SEARCHES: Mapping[str, Mapping[str, Any]] = {
-    "search": {"trials": TRIALS, "share": SHARE, "batch": 6},
+    "search": {"trials": TRIALS, "share": SHARE, "rungs": 2, "batch": 6},
     "random search": {"trials": TRIALS, "share": SHARE, "sampler": "random", "pruner": "none", "fit": False},
 }
 DEFAULT = "default"
