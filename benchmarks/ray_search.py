@@ -194,14 +194,14 @@ def same(one: Searched, other: Searched) -> bool:
 @contextmanager
 def on(nodes: Nodes, count: int, reporter: tacit.Reporter | None = None) -> Iterator[Workers]:
     where = f"ray://{nodes.address}?workers={count}"
-    with workers_on(where, stop=Stop(), reporter=reporter or tacit.Reporter(), alike=True) as workers:
+    with workers_on(where, reporter=reporter or tacit.Reporter(), alike=True) as workers:
         yield workers
 
 
 def killed(trials: Trials, options: argparse.Namespace, reference: Searched | None) -> dict[str, Any]:
     """Kill a node after some trials, and compare with one process."""
     if reference is None:
-        with workers_on(None, stop=Stop(), reporter=tacit.Reporter(), alike=True) as here:
+        with workers_on(None, reporter=tacit.Reporter(), alike=True) as here:
             reference = search(trials, here, options.steps, begin=False)
     done: list[Ran] = []
     told = Told()

@@ -95,7 +95,7 @@ def compile(
     task = Task(program.signature, columns(train, place), columns(validation, place), goals[0])
     final = Task(program.signature, columns(learnt, place), columns(validation.take(np.arange(0)), place), goals[0]) if refit else None
     evaluated = len(validation) + int((program.examples.splits == "test").sum())
-    with first_interrupt_asks() as stop, workers_on(on, stop=stop, reporter=reporter, alike=spending.plan is not None) as workers:
+    with first_interrupt_asks() as stop, workers_on(on, reporter=reporter, alike=spending.plan is not None) as workers:
         folder = run_folder(program, run_directory, configuration, resume=resume, reporter=reporter)
         search = Search(
             task=task,

@@ -80,7 +80,7 @@ def compile_acting(
     meter = Meter(None if plan is not None else minutes * 60.0, start=started)
     configuration = {**configuration_of(program, seed, plan), "acting": _acting(program, seed, evaluations)}
     folder = run_folder(program, run_directory, configuration, resume=resume, reporter=reporter)
-    with first_interrupt_asks() as stop, workers_on(on, stop=stop, reporter=reporter, alike=plan is not None) as workers:
+    with first_interrupt_asks() as stop, workers_on(on, reporter=reporter, alike=plan is not None) as workers:
         task = Task(program, skeleton, network[0], network[1], overrides, drawn, workers, reporter, stop)
         reporter.phase("learning by acting")
         reserve = 0.0 if plan is not None else _reserve(program, network[0], minutes * 60.0, evaluations)

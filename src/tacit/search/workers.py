@@ -13,12 +13,12 @@ import torch
 from tacit.ground.errors import ConfigError, TacitError
 from tacit.ground.progress import Reporter
 from tacit.ground.tables import Table, did_you_mean
-from tacit.search.running import Outcome, Runner, Stop
+from tacit.search.running import Outcome, Runner
 
 #: What a piece of work may fail with without ending the whole: it is recorded, and the rest goes on.
 FAILURES = (RuntimeError, MemoryError, ArithmeticError, TypeError, ValueError, TacitError)
 
-#: Where work can run, by the word that ``--on`` begins with: (the rest, stop, reporter) -> a context that gives `Workers`.
+#: Where work can run, by the word that ``--on`` begins with: (the rest, reporter) -> a context that gives `Workers`.
 PLACES = Table("place to run on", {"ray": "tacit.search.cluster.joining:join"}, group="tacit.places")
 
 
@@ -30,7 +30,10 @@ class Failure:
 
 
 class Workers(Protocol):
-    """Run pieces of work, each a function of one item that can be pickled and that holds no state between calls."""
+    """Run pieces of work, each a function of one item that can be pickled and that holds no state between calls.
+
+    Work that has a `stop` (a `Stop`) ends early when that is asked for, and what is not done yet is left out; all other work is finished.
+    """
 
     @property
     def count(self) -> int:
@@ -76,11 +79,11 @@ def attempt(work: Callable[[Any], Any], item: Any) -> Any:
         return Failure(f"{type(error).__name__}: {error}")
 
 
-def workers_on(on: str | None, *, stop: Stop, reporter: Reporter, alike: bool) -> AbstractContextManager[Workers]:
+def workers_on(on: str | None, *, reporter: Reporter, alike: bool) -> AbstractContextManager[Workers]:
     """Give the workers of ``--on``, which are sent away when the context ends; None is this process.
 
-    stop: when it is asked for, workers elsewhere end what they do. alike: give each piece one thread in this process, too, as workers
-    elsewhere have, for sums depend on the number of threads in their last digits, and what is chosen can depend on those.
+    alike: give each piece one thread in this process, too, as workers elsewhere have, for sums depend on the number of threads in their
+    last digits, and what is chosen can depend on those.
     Raises: ConfigError for a place that is not understood or does not answer; MissingPackage.
     """
     if on is None:
@@ -88,5 +91,5 @@ def workers_on(on: str | None, *, stop: Stop, reporter: Reporter, alike: bool) -
     name = re.split("[:?]", on, maxsplit=1)[0]
     if name not in PLACES.rows():
         raise ConfigError(f"expected a place to run on, got `{on}` - at `--on`", fix=f"--on ray; {did_you_mean(name, list(PLACES))}")
-    context: AbstractContextManager[Workers] = PLACES.get(name)(on.removeprefix(name), stop=stop, reporter=reporter)
+    context: AbstractContextManager[Workers] = PLACES.get(name)(on.removeprefix(name), reporter=reporter)
     return context

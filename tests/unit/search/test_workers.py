@@ -3,12 +3,11 @@ import torch
 
 from tacit.ground.errors import ConfigError, InputError
 from tacit.ground.progress import Reporter
-from tacit.search.running import Stop
 from tacit.search.workers import Failure, Here, attempt, workers_on
 
 
 def on(place, *, alike=False):
-    return workers_on(place, stop=Stop(), reporter=Reporter(), alike=alike)
+    return workers_on(place, reporter=Reporter(), alike=alike)
 
 
 def picky(item):

@@ -25,7 +25,6 @@ from tacit.ground.processes import is_running
 from tacit.ground.progress import Reporter
 from tacit.search.cluster.address import Where, check_answers, parse_where
 from tacit.search.cluster.seats import RayWorkers
-from tacit.search.running import Stop
 
 #: What has to be the same on every node. Ray compares its own version and Python's when it is joined.
 SAME = ("tacit", "torch", "numpy")
@@ -34,7 +33,7 @@ _PROBE_SECONDS = 60.0
 
 
 @contextlib.contextmanager
-def join(text: str, *, stop: Stop, reporter: Reporter) -> Iterator[RayWorkers]:
+def join(text: str, *, reporter: Reporter) -> Iterator[RayWorkers]:
     """Give workers on Ray while the context lasts. text: what stands behind `ray` in ``--on``, see `parse_where`.
 
     Where this process uses Ray already, that one is taken and left running.
@@ -43,13 +42,13 @@ def join(text: str, *, stop: Stop, reporter: Reporter) -> Iterator[RayWorkers]:
     where = parse_where(text)
     _pickle_by_value()
     if ray.is_initialized():
-        yield from _using(where, stop, reporter)
+        yield from _using(where, reporter)
         return
     with _started(where) if where.address is None else _joined(where.address):
-        yield from _using(where, stop, reporter)
+        yield from _using(where, reporter)
 
 
-def _using(where: Where, stop: Stop, reporter: Reporter) -> Iterator[RayWorkers]:
+def _using(where: Where, reporter: Reporter) -> Iterator[RayWorkers]:
     nodes = [node for node in ray.nodes() if node["Alive"]]
     cpus = int(sum(node["Resources"].get("CPU", 0) // where.cpus for node in nodes))
     count = where.workers or cpus
@@ -59,7 +58,7 @@ def _using(where: Where, stop: Stop, reporter: Reporter) -> Iterator[RayWorkers]
         _check_versions(nodes)
     place = "this machine" if where.address is None else f"{len(nodes)} node{'s' if len(nodes) > 1 else ''}"
     reporter.note(f"running on Ray: {min(count, cpus)} workers with {where.cpus} CPU{'s' if where.cpus > 1 else ''} each on {place}")
-    workers = RayWorkers(min(count, cpus), cpus=where.cpus, stop=stop, reporter=reporter)
+    workers = RayWorkers(min(count, cpus), cpus=where.cpus, reporter=reporter)
     try:
         yield workers
     finally:

@@ -48,21 +48,24 @@ class _Piece:
 class RayWorkers:
     """Run pieces on Ray. count: how many at once. cpus: of each worker, and its threads."""
 
-    def __init__(self, count: int, *, cpus: int, stop: Stop, reporter: Reporter) -> None:
-        self.count, self.cpus, self.stop, self.reporter = count, cpus, stop, reporter
+    def __init__(self, count: int, *, cpus: int, reporter: Reporter) -> None:
+        self.count, self.cpus, self.reporter = count, cpus, reporter
         self._seats: list[_Held] = []
         self._shared: tuple[Callable[[Any], Any], Any, int] | None = None
 
     def run(self, work: Callable[[Any], Any], items: Sequence[Any]) -> Iterator[tuple[int, Any]]:
-        """Give (place, result or `Failure`) as each piece ends. After a request to stop the rest is left out, and what runs is ended."""
+        """Give (place, result or `Failure`) as each piece ends.
+
+        After a request to stop, of work that has a `stop`, the rest is left out, and what runs is ended.
+        """
         if not items:
             return
         key, boxed = self._share(work)
         waiting = deque(_Piece(place, item) for place, item in enumerate(items))
         flying: dict[Any, _Held] = {}
-        ended, since = 0, time.monotonic()
+        ended, since, stop = 0, time.monotonic(), getattr(work, "stop", None) or Stop()
         try:
-            while (waiting or flying) and not self.stop.asked:
+            while (waiting or flying) and not stop.asked:
                 self._fill(min(self.count, len(waiting) + len(flying)))
                 self._hand_out(waiting, flying, key, boxed)
                 since = self._tell(since)

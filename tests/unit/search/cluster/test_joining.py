@@ -11,7 +11,6 @@ from ray import cloudpickle
 from tacit.ground.errors import ConfigError
 from tacit.ground.progress import Reporter
 from tacit.search.cluster import joining
-from tacit.search.running import Stop
 
 
 class Ray:
@@ -50,7 +49,7 @@ def joined(monkeypatch, tmp_path):
 
     def join(text, ray):
         monkeypatch.setattr(joining, "ray", ray)
-        return joining.join(text, stop=Stop(), reporter=Reporter())
+        return joining.join(text, reporter=Reporter())
 
     return join
 

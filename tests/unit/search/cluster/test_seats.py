@@ -89,7 +89,7 @@ class Notes(Reporter):
 
 
 def workers(count=2, **rest):
-    return RayWorkers(count, cpus=1, stop=rest.get("stop", Stop()), reporter=rest.get("reporter", Reporter()))
+    return RayWorkers(count, cpus=1, reporter=rest.get("reporter", Reporter()))
 
 
 def test_every_piece_comes_back_once_with_its_place(ray):
@@ -164,15 +164,25 @@ def test_out_of_memory_is_tried_once_more_and_said(ray):
     assert len(ray.log) == MEMORY_TRIES
 
 
+class Stoppable:
+    def __init__(self):
+        self.stop = Stop()
+
+    def __call__(self, item, _node):
+        return item
+
+
 def test_a_request_to_stop_leaves_out_the_rest_and_ends_what_runs(ray):
-    stop, mine = Stop(), None
-    mine = workers(stop=stop)
-    got = []
-    for place, _ in mine.run(lambda item, _: item, range(50)):
+    mine, work, got = workers(), Stoppable(), []
+    for place, _ in mine.run(work, range(50)):
         got.append(place)
-        stop.asked = True
+        work.stop.asked = True
     assert len(got) < 5
-    assert list(mine.run(lambda item, _: item, range(3))) == []
+    assert list(mine.run(work, range(3))) == []
+
+
+def test_work_that_knows_no_stop_is_finished(ray):
+    assert len(list(workers().run(lambda item, _: item, range(3)))) == 3
 
 
 def test_whoever_wants_no_more_leaves_no_piece_running(ray):
