@@ -268,6 +268,8 @@ class Search:
     def space(self, settings: Mapping[str, Any]) -> Space | None:
         """Give what is to be explored, or None where every combination is tried: a few choices, and no word on how to search."""
         own = opened(settings)
+        if self.start is not None:
+            return None  # what it goes on from has decided
         if self.choosing is None and not any(isinstance(value, Between) for value in own.values()):
             return None
         choosing = self.choosing or Choosing()

@@ -1,4 +1,5 @@
 import dataclasses
+from types import SimpleNamespace
 
 import pytest
 
@@ -9,6 +10,7 @@ from tacit.search.choosing import Choosing
 from tacit.search.exploring import Exploration, Space, front
 from tacit.search.limits import Limits
 from tacit.search.running import Outcome, Stop
+from tacit.search.search import Search
 from tacit.search.trials import Order, Ran, Records, Trial
 from tacit.search.workers import Here
 from tacit.skeletons.choices import between, choice
@@ -157,6 +159,11 @@ def test_a_request_to_stop_ends_it_with_the_best_so_far():
     winner = exploration(asks, stop=stop).run()
     assert len(work.orders) == 6
     assert winner in [order.settings for order in work.orders]
+
+
+def test_a_warm_start_searches_nothing():
+    warm = SimpleNamespace(start=object(), choosing=Choosing())
+    assert Search.space(warm, {"width": 8}) is None
 
 
 def test_the_front_holds_what_nothing_beats_in_score_and_cost():
