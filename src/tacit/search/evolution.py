@@ -112,9 +112,9 @@ class Evolution:
         self._save_cost = 0.0
         self._first = 0
 
-    def member(self, generation_noise: Tensor) -> Tensor:
+    def members(self, noises: Tensor) -> Tensor:
         """Give the members of a generation, float32[2 pair, weight], from the noise of its pairs, float32[pair, weight]."""
-        moves = torch.stack([self.strategy.centre + self.strategy.spread * sign * generation_noise for sign in (1.0, -1.0)], dim=1)
+        moves = torch.stack([self.strategy.centre + self.strategy.spread * sign * noises for sign in (1.0, -1.0)], dim=1)
         return self.space.weights(moves.flatten(0, 1))
 
     def noises(self, generation: int) -> Tensor:
@@ -156,7 +156,7 @@ class Evolution:
 
     def _generation(self) -> tuple[Tensor, np.ndarray]:
         noises = self.noises(self.progress.step)
-        weights = self.member(noises)
+        weights = self.members(noises)
         values = self.measure.steps_by(weights, self.progress.step)
         self.evaluations += len(values)
         self.failed += int(np.isnan(values).sum())
