@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import re
 from collections.abc import Sequence
@@ -12,18 +13,20 @@ from typing import Any
 
 from torch import nn
 
-from tacit.binary.binary import Binary
+from tacit.binary.binary import MAIN, Binary
 from tacit.binary.loading import load
 from tacit.directory.reading import compiled_in, is_program, program_name, read_program
 from tacit.ground.errors import ConfigError, InputError, TacitError, raise_all
 from tacit.ground.progress import Reporter
+from tacit.lowering.lower import lower_module
+from tacit.passes.pipeline import optimise
 from tacit.program import Program
 from tacit.search.rebuilding import rebuilt
 from tacit.search.trained import load_trained
 from tacit.signature.base import Signature
 
 #: What a part may be given as.
-Given = Binary | str | os.PathLike[str] | tuple[Binary, Program]
+Given = Binary | str | os.PathLike[str] | tuple[Binary, Program] | tuple[nn.Module, Program | Signature]
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,8 +55,9 @@ class Part:
 def open_parts(given: Sequence[Given], reporter: Reporter) -> list[Part]:
     """Open what a person names: `.tacit` files, program directories, binaries, or pairs of a binary and its program.
 
-    A file's program is the directory that it lies in, when that has its signature. Raises: InputError that names everything that can't
-    be melded; FormatError.
+    A PyTorch module is given with its program or its signature; it takes the arrays of that, batch first, and gives the scores. A file's
+    program is the directory that it lies in, when that has its signature. Raises: InputError that names everything that can't be melded;
+    FormatError, LoweringError.
     """
     if len(given) < 2:
         raise InputError(f"expected at least two programs to meld, got {len(given)}", fix="tacit meld A.tacit B.tacit --in DIR -o FILE")
@@ -81,8 +85,12 @@ def open_parts(given: Sequence[Given], reporter: Reporter) -> list[Part]:
 
 def _opened(given: Given, place: int, reporter: Reporter) -> Part:
     if isinstance(given, tuple):
-        binary, program = given
-        return _part(binary, program, program.name, reporter)
+        made, about = given
+        if isinstance(made, nn.Module):
+            return _of_module(made, about, place)
+        if not isinstance(about, Program):
+            raise InputError("expected a binary with its program, or a PyTorch module with its signature", fix="give the binary alone")
+        return _part(made, about, about.name, reporter)
     if isinstance(given, Binary):
         return _part(given, None, str(given.evidence.get("name") or f"part{place + 1}"), reporter)
     path = Path(given)
@@ -94,6 +102,15 @@ def _opened(given: Given, place: int, reporter: Reporter) -> Part:
     if not is_program(directory):
         directory = Path(str(path.with_suffix("")) if path.suffix == ".tacit" else "")
     return _part(binary, _program_of(directory, binary, reporter), str(binary.evidence.get("name") or path.stem), reporter)
+
+
+def _of_module(module: nn.Module, about: Program | Signature, place: int) -> Part:
+    """Make a part of a PyTorch module. Raises: LoweringError."""
+    program = about if isinstance(about, Program) else None
+    signature = about.signature if isinstance(about, Program) else about
+    graph = optimise(lower_module(copy.deepcopy(module).cpu().eval(), signature.input.arrays).graph)
+    name = program.name if program is not None else f"{type(module).__name__}{place + 1}"
+    return Part(identifier(name), Binary({MAIN: graph}, signature, evidence={"name": name}), program, module)
 
 
 def _program_of(directory: Path, binary: Binary, reporter: Reporter) -> Program | None:

@@ -122,6 +122,16 @@ def test_a_run_that_was_stopped_goes_on_and_ends_with_the_same_program(apart, tm
     assert again.digest == whole.digest
 
 
+def test_a_pytorch_module_with_a_signature_is_a_part_too(apart):
+    torch.manual_seed(0)
+    module = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.BatchNorm1d(36), torch.nn.Linear(36, 3))
+    whole = meld((module, small.PICTURE >> small.LEVEL), apart[1], program=small.joint(steps=40), own=0.5)
+    (part, _) = whole.evidence["meld"]["parts"]
+    assert part["name"] == "sequential1" and not part["lifted"] and part["own"] is None
+    scores = whole.evidence["scores"]["validation"]["accuracy"], whole.evidence["meld"]["joint"]["pipeline"]["validation"]
+    assert scores[0] > scores[1]
+
+
 def test_what_cannot_be_melded_is_refused(apart, melded):
     program = small.joint()
     empty = dataclasses.replace(program, examples=program.examples.take(np.zeros(0, int)))
@@ -131,6 +141,8 @@ def test_what_cannot_be_melded_is_refused(apart, melded):
         meld(apart[0], apart[0], program=program)
     with pytest.raises(InputError, match="several entry points"):
         meld(melded, apart[1], program=program)
+    with pytest.raises(InputError, match="a PyTorch module with its signature"):
+        meld((apart[0][0], small.PICTURE), apart[1], program=program)
     with pytest.raises(InputError, match="expected at least two programs"):
         meld(apart[0], program=program)
     with pytest.raises(ConfigError, match="mean_absolute_error"):
