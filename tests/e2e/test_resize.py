@@ -40,7 +40,7 @@ def test_json_is_one_document(place):
     [
         ((), ("no size", "--faster 2")),
         (("--faster", 1, "--latency", "5parsecs@abacus"), ("`faster` and `latency` at once", "`faster` is 1", "`parsecs`")),
-        (("--faster", "twice"), ("twice",)),
+        (("--faster", "twice"), ("--faster", "number")),
     ],
 )
 def test_wrong_use_is_refused_whole(made, refused, words, names):

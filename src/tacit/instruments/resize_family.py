@@ -87,11 +87,12 @@ def plot(family: Sequence[Resized]) -> str:
     ordered = sorted(points, key=lambda point: point.x)
     path = " ".join(f"{'L' if number else 'M'}{x:.1f} {y:.1f}" for number, (x, y) in enumerate(place(p.x, p.y) for p in ordered))
     lines.append(f'<path d="{path}" fill="none" stroke="{_INK}" stroke-opacity="0.45"/>')
-    for point in points:
+    for number, point in enumerate(ordered):
         x, y = place(point.x, point.y)
         anchor, beside = ("end", -9) if x > _WIDTH * 0.8 else ("start", 9)
+        below = 18 if number % 2 else -10  # in turns, so that names of close points stay apart
         lines.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="5" fill="{"#fafaf8" if point.original else _INK}" stroke="{_INK}"/>')
-        lines.append(f'<text x="{x + beside:.1f}" y="{y + 18:.1f}" text-anchor="{anchor}" fill="{_TEXT}">{escape(point.name)}</text>')
+        lines.append(f'<text x="{x + beside:.1f}" y="{y + below:.1f}" text-anchor="{anchor}" fill="{_TEXT}">{escape(point.name)}</text>')
     return "\n".join([*lines, "</svg>", ""])
 
 

@@ -32,7 +32,7 @@ from tacit.targets.target import Source
 TRIES, CLOSE = 8, 0.94
 #: A time has to be below what is allowed by so much, for it will be measured again in the end.
 SURE = 0.98
-_CALIBRATION = 256
+_CALIBRATION = 64  # enough for formats as they will be; what integers answer is nobody's concern here
 
 
 @dataclass(frozen=True)
