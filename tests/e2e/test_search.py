@@ -1,6 +1,5 @@
 """Search from the command line: preview, trials that survive a kill, limits that can't be kept."""
 
-import json
 import shutil
 import signal
 import subprocess
@@ -117,12 +116,11 @@ def test_a_range_and_a_latency_in_tacit_toml(place):
     path = place / "program/tacit.toml"
     text = path.read_text().replace("[skeleton]\n", "[skeleton]\nwidth = {between = [4, 8], step = 2}\n")
     text = text.replace("[budget]\n", '[budget]\nlatency = "5us@3GHz"\n')
-    path.write_text(text + '\n[search]\ntrials = 3\npruner = "none"\nobjectives = ["accuracy", "latency"]\n')
+    text = text.replace("[search]\n", '[search]\ntrials = 3\npruner = "none"\nobjectives = ["accuracy", "latency"]\n')
+    path.write_text(text)
     done = tacit("compile", "program", "--steps", 60, "--json", cwd=place)
     assert done.code in (0, 1), done.err
     run = done.document["evidence"]["run"]
     assert {trial["settings"]["width"] for trial in run["trials"]} <= {4, 6, 8}
     assert all(trial["costs"]["latency"] <= 5e-6 for trial in run["trials"])
     assert run["front"]
-    shown = tacit("compile", "program", "--repeat", "program/" + json.loads(json.dumps("program.tacit")), cwd=place)
-    assert shown.code in (0, 1, 2)

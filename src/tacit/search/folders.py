@@ -18,7 +18,7 @@ from tacit.search.evolution_running import CHECKPOINT as EVOLVED
 from tacit.search.schedule import Plan
 from tacit.search.search import CHECKPOINT, DECISION, TRIALS
 from tacit.search.warm import skeleton_name
-from tacit.skeletons.choices import Choice
+from tacit.skeletons.choices import plain
 
 
 def run_folder(
@@ -53,10 +53,6 @@ def run_folder(
 
 def configuration_of(program: Program, seed: int, plan: Plan | None) -> dict[str, Any]:
     """Give everything that decides what a compile finds, as JSON values."""
-
-    def plain(value: Any) -> Any:
-        return {"choice": list(value.values)} if isinstance(value, Choice) else value
-
     budget = asdict(program.budget if plan is None else replace(program.budget, minutes=None, steps=None))
     return {
         "labels": program.examples.labels_digest,
