@@ -18,7 +18,7 @@ from tacit.ground.progress import Reporter
 from tacit.program import Program
 from tacit.search.recipe import recipe_for
 from tacit.search.trained import load_trained
-from tacit.skeletons.choices import Choice
+from tacit.skeletons.choices import first_of
 from tacit.skeletons.table import skeleton_for
 
 
@@ -67,7 +67,7 @@ def _made_with(program: Program, binary: Binary) -> dict[str, Any]:
     run: Mapping[str, Any] = binary.evidence.get("run") or {}
     settings = trained.values["settings"] if trained else run.get("settings")
     if settings is None:
-        settings = {name: value.values[0] if isinstance(value, Choice) else value for name, value in program.settings.items()}
+        settings = first_of(program.settings)
     return {
         "ids": list(trained.values["ids"]) if trained else None,
         "settings": dict(settings),

@@ -29,13 +29,13 @@ from tacit.search.limits import limits_of, shown
 from tacit.search.recipe import recipe_for
 from tacit.search.running import Stop
 from tacit.search.schedule import Plan
-from tacit.search.search import Search, first_of
+from tacit.search.search import Search
 from tacit.search.sizing import pace
 from tacit.search.training import Task
 from tacit.search.trials import Records
 from tacit.search.workers import Here
 from tacit.shipping import costs, examine
-from tacit.skeletons.choices import candidates, combinations, opened, plain
+from tacit.skeletons.choices import candidates, combinations, first_of, opened, plain
 from tacit.skeletons.table import check_settings, skeleton_for
 
 #: So many suggestions are held against the limits to tell which part of the space keeps them.

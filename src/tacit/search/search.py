@@ -32,7 +32,7 @@ from tacit.search.training import Task, Training
 from tacit.search.trials import Ran, Records, Trial, Trials
 from tacit.search.warm import Start
 from tacit.search.workers import Group, Here, Workers
-from tacit.skeletons.choices import Between, Choice, candidates, combinations, opened
+from tacit.skeletons.choices import Between, candidates, combinations, first_of, opened
 from tacit.skeletons.table import Skeleton
 
 CHECKPOINT, DECISION, TRIALS = "state.safetensors", "decision.json", "trials.jsonl"
@@ -361,14 +361,6 @@ class Search:
         self.meter.charge(content["elapsed"])
         self._reserved = content["reserved"]
         return content["settings"], [(step, left) for step, left in content["plan"]]
-
-
-def first_of(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Give settings with the first value of each that is open."""
-    return {
-        key: value.values[0] if isinstance(value, Choice) else value.low if isinstance(value, Between) else value
-        for key, value in settings.items()
-    }
 
 
 def _score(ran: Ran) -> float:

@@ -28,7 +28,7 @@ from tacit.search.recipe import Recipe
 from tacit.search.trained import Trained, kept_digests, latest_trained, latest_values, load_trained
 from tacit.signature.base import Signature
 from tacit.signature.outputs import Class, Labels
-from tacit.skeletons.choices import Choice
+from tacit.skeletons.choices import Choice, holds, plain
 from tacit.skeletons.table import Skeleton, network_for
 
 AUTO = "auto"
@@ -249,8 +249,8 @@ def _misfits(values: Mapping[str, Any], program: Program) -> list[str]:
         problems.append(f"its skeleton is `{values.get('skeleton')}`, now it is `{name}`")
     kept = values["settings"]
     for setting, value in settings.items():
-        options = value.values if isinstance(value, Choice) else (value,)
-        if setting not in kept or kept[setting] not in options:
+        if setting not in kept or not holds(value, kept[setting]):
+            options = value.values if isinstance(value, Choice) else (plain(value),)
             wanted = " or ".join(str(option) for option in options)
             problems.append(f"its `skeleton.{setting}` is {kept.get(setting, 'not set')}, now it is {wanted}")
     if values["signature"]["input"] != signature.input.to_json():

@@ -85,6 +85,29 @@ def opened(settings: Mapping[str, Any]) -> dict[str, Open]:
     return {name: value for name, value in settings.items() if isinstance(value, Choice | Between)}
 
 
+def holds(setting: Any, value: Any) -> bool:
+    """Tell whether a value is one of those that a setting allows: among the choices, within the range, or the one that is set.
+
+    >>> holds(between(8, 32), 12), holds(choice(8, 16), 12), holds(12, 12)
+    (True, False, True)
+    """
+    if isinstance(setting, Between):
+        return isinstance(value, int | float) and setting.low <= value <= setting.high
+    return value in setting.values if isinstance(setting, Choice) else bool(value == setting)
+
+
+def first_of(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Give settings with the first value of each that is open.
+
+    >>> first_of({"width": between(8, 32), "depth": 1})
+    {'width': 8, 'depth': 1}
+    """
+    return {
+        key: value.values[0] if isinstance(value, Choice) else value.low if isinstance(value, Between) else value
+        for key, value in settings.items()
+    }
+
+
 def plain(value: Any) -> Any:
     """Write a setting as JSON values, an open one as it stands in `tacit.toml`."""
     if isinstance(value, Choice):
