@@ -37,7 +37,7 @@ class ActionDraws(nn.Module):
     def draw(self, scores: Tensor, generator: torch.Generator) -> Tensor:
         """Draw one action per row: float32[batch, target]."""
         drawn, number = [], 0
-        for kind, own in zip(self.kinds, scores.split(self.widths, dim=1), strict=True):
+        for kind, own in zip(self.kinds, torch.split(scores, self.widths, dim=1), strict=True):
             if kind:
                 # The greatest of scores with Gumbel noise is a draw by their softmax.
                 noise = torch.empty_like(own).exponential_(generator=generator).log()
@@ -51,7 +51,7 @@ class ActionDraws(nn.Module):
     def log_chance(self, scores: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Give the log probability (density) of targets, float32[batch], and the entropy, float32[batch]."""
         chance, entropy, number = scores.new_zeros(len(scores)), scores.new_zeros(len(scores)), 0
-        for place, (kind, own) in enumerate(zip(self.kinds, scores.split(self.widths, dim=1), strict=True)):
+        for place, (kind, own) in enumerate(zip(self.kinds, torch.split(scores, self.widths, dim=1), strict=True)):
             if kind:
                 logs = F.log_softmax(own, dim=1)
                 chance = chance + logs.gather(1, targets[:, place : place + 1].long())[:, 0]

@@ -41,7 +41,8 @@ class ConnectFour:
     def legal(self, positions: np.ndarray) -> np.ndarray:
         """Give bool[game, move]: the columns that aren't full."""
         taken = positions[:, 0] | positions[:, 1]
-        return (taken[:, None] & _TOP) == 0
+        free: np.ndarray = (taken[:, None] & _TOP) == 0
+        return free
 
     def play(self, positions: np.ndarray, moves: np.ndarray) -> np.ndarray:
         """Let a stone fall into a column each: one more than what stands there is the lowest free square."""
