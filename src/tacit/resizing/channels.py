@@ -127,11 +127,12 @@ def _untied(network: nn.Module) -> frozenset[str]:
 def _grouped(labelling: Labelling, network: nn.Module) -> tuple[Group, ...]:
     """Make groups of atoms: those that one producer makes belong to one group."""
     atoms = labelling.atoms
+    order = {name: place for place, name in enumerate(network.state_dict())}
     axes = {(name, axis): atoms.roots(each) for name, found in labelling.states.items() for axis, each in enumerate(found)}
     axes = {key: roots for key, roots in axes.items() if roots.any()}
     group_of: dict[int, int] = {}  # root -> the root of the group's first channel
     members: dict[int, list[int]] = {}
-    for key in sorted(axes, key=lambda key: _order(network, key[0])):
+    for key in sorted(axes, key=lambda key: order[key[0]]):
         if labelling.roles.get(key) != PRODUCER:
             continue
         roots = list(dict.fromkeys(int(root) for root in axes[key] if root))
@@ -151,14 +152,10 @@ def _grouped(labelling: Labelling, network: nn.Module) -> tuple[Group, ...]:
             if (channels >= 0).any():
                 places.append(Place(name, axis, channels, labelling.roles.get((name, axis), FOLLOWER)))
         names = [place.tensor for place in places if place.role == PRODUCER]
-        group = Group(min(names, key=lambda name: _order(network, name)).rpartition(".")[0], len(roots), tuple(places))
+        group = Group(min(names, key=order.__getitem__).rpartition(".")[0], len(roots), tuple(places))
         if group.size > 1 and group.consumers:
             groups.append(group)
     return tuple(groups)
-
-
-def _order(network: nn.Module, name: str) -> int:
-    return list(network.state_dict()).index(name)
 
 
 def _right(network: nn.Module, groups: Sequence[Group], chosen: Sequence[int], arrays: tuple[Tensor, ...]) -> bool:

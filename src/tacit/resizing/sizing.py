@@ -21,7 +21,7 @@ from tacit.program import Program
 from tacit.quantisation.quantise import quantise
 from tacit.resizing.channels import Group, Kept, cut
 from tacit.resizing.choosing import Ranking
-from tacit.resizing.planning import BYTES, MACS, TIME, Widths, model_of, narrowing
+from tacit.resizing.planning import BYTES, MACS, TIME, Widths, model_of, narrowing, sizes_of
 from tacit.resizing.racing import Timed, Track
 from tacit.resizing.wishes import C_INT8, FASTER, LATENCY, SMALLER, Wish
 from tacit.resizing.wishes import MACS as WISHED_MACS
@@ -32,6 +32,8 @@ from tacit.targets.target import Source
 TRIES, CLOSE = 8, 0.94
 #: A time has to be below what is allowed by so much, for it will be measured again in the end.
 SURE = 0.98
+#: So many times single groups are widened afterwards, and so many groups are tried each time.
+FILLS = 3
 _CALIBRATION = 64  # enough for formats as they will be; what integers answer is nobody's concern here
 
 
@@ -111,6 +113,27 @@ class Sizer:
             else:
                 low = place
             likely = found.cost / models[place]
+        return self._filled(best, wish, wanted)
+
+    def _filled(self, best: Sized, wish: Wish, wanted: float) -> Sized:
+        """Widen single groups by a step where there is room left, first where most error goes; a step of the way is often a long one."""
+        lanes = self._lanes(wish)
+        for _ in range(FILLS):
+            if best.cost >= CLOSE * wanted:
+                break
+            steps = []
+            for number, size in best.widths.items():
+                wider = [one for one in sizes_of(self.groups[number].size, lanes) if one > size]
+                if wider:
+                    errors = self.rankings[number].errors
+                    steps.append((errors[size] - errors[wider[-1]], best.widths | {number: wider[-1]}))
+            for _, widths in sorted(steps, key=lambda step: -step[0])[:FILLS]:
+                found = self._sized(widths, wish)
+                if best.cost < found.cost <= wanted:
+                    best = found
+                    break
+            else:
+                break
         return best
 
     def cost_of_whole(self, wish: Wish) -> float:
@@ -124,12 +147,15 @@ class Sizer:
     def _path(self, wish: Wish) -> tuple[list[Widths], list[float]]:
         """Give widths from the whole network to the narrowest, and what the model says of each."""
         kind = {SMALLER: BYTES, WISHED_MACS: MACS}.get(wish.kind, TIME)
-        lanes = self.track.isa.lanes if self.track is not None and wish.timed else 1
+        lanes = self._lanes(wish)
         if (kind, lanes) not in self._paths:
             model = model_of(self.network, self.groups, self.arrays, kind=kind, lanes=lanes)
             path = narrowing(model, self.rankings)
             self._paths[kind, lanes] = path, [model(widths) for widths in path]
         return self._paths[kind, lanes]
+
+    def _lanes(self, wish: Wish) -> int:
+        return self.track.isa.lanes if self.track is not None and wish.timed else 1
 
     def timing(self, sources: Sequence[Source], wish: Wish, *, rounds: int = 41) -> Timing | None:
         """Time two programs against each other; None without a C compiler."""
