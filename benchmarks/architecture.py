@@ -34,7 +34,7 @@ from tacit.ground.budget import Budget
 from tacit.program import Program
 
 LIMIT = 360_000
-STEPS, TRIALS, SHARE = 800, 12, 0.5
+STEPS, TRIALS, SHARE = 5000, 12, 0.12
 RECIPE: Mapping[str, Any] = {"batch": 64, "learning_rate": 0.1}
 SEARCHES: Mapping[str, Mapping[str, Any]] = {
     "search": {"trials": TRIALS, "share": SHARE, "rungs": 2, "batch": 6},
@@ -131,12 +131,12 @@ def main() -> None:
     torch.set_num_threads(1)
     kept = options.cache / "architecture"
     for seed in range(options.seeds) if options.seed is None else [options.seed]:
-        path = kept / f"seed-{seed}.json"
+        path = kept / f"seed-{seed}-of-{STEPS}-steps.json"
         if options.seed is not None or not path.exists():
             harness.write_json(path, measure(fashion(options.cache), seed))
     if options.seed is not None:
         return
-    runs = {seed: json.loads((kept / f"seed-{seed}.json").read_text()) for seed in range(options.seeds)}
+    runs = {seed: json.loads((kept / f"seed-{seed}-of-{STEPS}-steps.json").read_text()) for seed in range(options.seeds)}
     found = figures(runs) | {"limit of MACs": LIMIT, "steps of the winner": STEPS, "trials": TRIALS, "recipe": dict(RECIPE)}
     target = {"points ahead of default": ">= 0.0001", "points ahead of random search": ">= 0.0001"}
     rows = [{"seed": seed, "contender": name, **run[name]} for seed, run in runs.items() for name in run]
