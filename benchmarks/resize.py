@@ -2,7 +2,7 @@
 
     python benchmarks/resize.py [CASE ...] [--only STAGE ...] [--seeds N] [--cache DIR]        stages: faster, raw, plain
 
-faster: `tacit.resize(file, faster=2)` and `faster=4` with its own defaults (30 % of the original's steps, distilled), from converged
+faster: `tacit.resize(file, faster=2)` and `faster=4` with its own defaults (half of the original's steps, distilled), from converged
 originals (`resize_cases.py`). raw: half of the channels of every group, weights fitted by least squares, no training at all, channels
 compared on several draws of training examples. plain: the same halves and quarters of the channels, trained on as `tacit resize` does:
 channels, multiply-accumulates, time and accuracy. Times are CPU time of one thread, batch 1, programs in turns (`latency.py`). Nothing

@@ -42,7 +42,7 @@ def resize(
     binary: in memory, its file, or the program directory that it was compiled in. faster: measured in C on this machine, one example at
     a time. latency: ``0.5ms@c`` or ``80us@c-int8``. keep_goal: go only as far as the program's goals hold on validation examples
     (without a size: as far as they do). pareto: also a family of sizes. program: default: the directory that the file lies in or
-    beside. minutes or steps: of training after the cut (default: 30 % of the steps that the original took), for each size.
+    beside. minutes or steps: of training after the cut (default: half of the steps that the original took), for each size.
     resume: go on with an unfinished run of the same resizing. Nothing is written but the run folder and the kept state.
     Raises: ConfigError, InputError, BudgetError (with the nearest size possible), MissingPackage, LoweringError; GoalNotMet.
     """

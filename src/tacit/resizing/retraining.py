@@ -26,7 +26,7 @@ TAUGHT, TEMPERATURE = 0.7, 2.0
 #: The peak of the rate as a part of that from scratch, and the part of the steps in which it is reached.
 RATE, WARMUP = 0.3, 0.05
 #: Steps as a part of those that the original took, where nothing else is said.
-SHARE = 0.3
+SHARE = 0.5
 
 
 class Teacher:

@@ -38,7 +38,7 @@ def command(
     deeper: Annotated[int, typer.Option(help="With --grow: so many more blocks per stage.", metavar="COUNT")] = 0,
     inside: Annotated[Path | None, typer.Option("--in", help="The program directory whose examples teach it.", metavar="DIR")] = None,
     minutes: Annotated[float | None, typer.Option(help="Wall-clock budget of each size.")] = None,
-    steps: Annotated[int | None, typer.Option(help="Steps of training after the cut (default: 30 % of the original's).")] = None,
+    steps: Annotated[int | None, typer.Option(help="Steps of training after the cut (default: half of the original's).")] = None,
     seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from where the same command was stopped.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps.")] = "auto",
