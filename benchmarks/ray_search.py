@@ -161,12 +161,12 @@ def search(trials: Trials, workers: Workers, steps: int, *, ended: Callable[[Ran
     return Searched(time.perf_counter() - begun, begun - began, rows, winner, load)
 
 
-def searches(trials: Trials, options: argparse.Namespace) -> tuple[dict[str, Any], Searched]:
+def searches(nodes: Nodes, trials: Trials, options: argparse.Namespace) -> tuple[dict[str, Any], Searched]:
     """One worker and two in turns."""
     found: dict[int, list[Searched]] = {1: [], 2: []}
     for turn in range(options.turns):
         for count in (1, 2) if turn % 2 == 0 else (2, 1):
-            with two_nodes() as nodes, on(nodes, count) as workers:
+            with on(nodes, count) as workers:
                 one = search(trials, workers, options.steps)
             print(
                 f"{count} workers: {one.per_minute:.1f} trials a minute ({one.seconds:.1f} s, begun in {one.beginning:.1f} s)", flush=True
@@ -198,14 +198,14 @@ def on(nodes: Nodes, count: int, reporter: tacit.Reporter | None = None) -> Iter
         yield workers
 
 
-def killed(trials: Trials, options: argparse.Namespace, reference: Searched | None) -> dict[str, Any]:
+def killed(nodes: Nodes, trials: Trials, options: argparse.Namespace, reference: Searched | None) -> dict[str, Any]:
     """Kill a node after some trials, and compare with one process."""
     if reference is None:
         with workers_on(None, reporter=tacit.Reporter(), alike=True) as here:
             reference = search(trials, here, options.steps, begin=False)
     done: list[Ran] = []
     told = Told()
-    with two_nodes() as nodes, on(nodes, 2, told) as workers:
+    with on(nodes, 2, told) as workers:
 
         def ended(ran: Ran) -> None:
             done.append(ran)
@@ -234,7 +234,7 @@ def run_of(one: tacit.Program) -> Training:
     return Training(task, network, recipe, Progress([(0, SHARED_STEPS)]), seed=0, augment=True, low_precision=False)
 
 
-def shared(one: tacit.Program) -> dict[str, Any]:
+def shared(nodes: Nodes, one: tacit.Program) -> dict[str, Any]:
     """Train with one worker on one core, then with two that share each batch."""
     torch.set_num_threads(1)
     alone, training = Told(), run_of(one)
@@ -245,7 +245,7 @@ def shared(one: tacit.Program) -> dict[str, Any]:
     finally:
         os.sched_setaffinity(0, everywhere)
     told, halves = Told(), run_of(one)
-    with two_nodes() as nodes, on(nodes, 2):
+    with on(nodes, 2):
         begun = time.perf_counter()
         finish_together(Runner(halves, reporter=told, stop=Stop(), meter=Meter(None)), workers=2, cpus=1)
         beginning = told.steps[0][0] - begun
@@ -273,13 +273,14 @@ def main() -> None:
     trials = trials_of(one)
     figures = (harness.read_record("ray") or {}).get("figures", {}) if options.part else {}
     reference = None
-    if "search" in parts:
-        found, reference = searches(trials, options)
-        figures |= found
-    if "node" in parts:
-        figures |= killed(trials, options, reference)
-    if "shared" in parts:
-        figures |= shared(one)
+    with two_nodes() as nodes:
+        if "search" in parts:
+            found, reference = searches(nodes, trials, options)
+            figures |= found
+        if "shared" in parts:
+            figures |= shared(nodes, one)
+        if "node" in parts:  # the last, for one is gone then
+            figures |= killed(nodes, trials, options, reference)
     target = {
         "trials per minute, two workers / one": ">= 1.7",
         "a node killed: same trials and winner": ">= 1",
