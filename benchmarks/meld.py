@@ -201,9 +201,9 @@ def write(rows: list[dict[str, Any]]) -> None:
             " pipeline, divided by the greater standard deviation of the two over the seeds.",
             "Split, noise and pairs are the same for all seeds, which are those of weights and order. perception alone: on its own"
             " test examples.",
-            "Tried before, on one seed and the same test examples: perception trained for 400 (signs) and 200 steps (motion), with more labels of"
-            " its own. The meld was ahead of the pipeline there, too (0.762 to 0.721; 0.943 to 0.936), but behind perception trained longer"
-            " (0.781; 0.948): a part that is not trained out gains more from its own labels. So perception is trained out here.",
+            "Tried before, on one seed and the same test examples: perception trained for 400 (signs) and 200 steps (motion), with more"
+            " labels of its own. The meld was ahead of the pipeline there, too (0.762 to 0.721; 0.943 to 0.936), but behind perception"
+            " trained longer (0.781; 0.948): a part that is not trained out gains more from its own labels. So it is trained out here.",
         ],
         runs=sorted(rows, key=lambda row: (row["case"], row["seed"])),
     )
