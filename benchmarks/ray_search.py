@@ -277,10 +277,17 @@ def main() -> None:
         if "search" in parts:
             found, reference = searches(nodes, trials, options)
             figures |= found
+            record(figures)
         if "shared" in parts:
             figures |= shared(nodes, one)
+            record(figures)
         if "node" in parts:  # the last, for one is gone then
             figures |= killed(nodes, trials, options, reference)
+            record(figures)
+
+
+def record(figures: dict[str, Any]) -> None:
+    """Write down what has been measured so far."""
     target = {
         "trials per minute, two workers / one": ">= 1.7",
         "a node killed: same trials and winner": ">= 1",
