@@ -5,7 +5,7 @@
 cut: no fine-tuning. Torch-Pruning with each of its importances, all layers by the same share and one group at a time, widths as ours;
 its batch norms measured anew, too (`resize_cases.recalibrated`). tuned: 10 % and 30 % of the CPU seconds of the original's training,
 teacher's passes included, by the same recipe; for Torch-Pruning the importance and the number of steps that validation prefers after
-the cut, trained on plain or distilled, whichever validation prefers.
+the cut; both are trained on plain or distilled, whichever validation prefers.
 scratch: the small network from random weights for the original's seconds and those of fine-tuning together. record: writes the figures.
 Every row is written down at once in the cache and is not made again. The test split is scored once, for what validation chose.
 
@@ -185,12 +185,15 @@ def chosen_cut(store: Store, seed: int) -> dict[str, Any]:
 
 
 def stage_tuned(given: Original, store: Store, seeds: int, shares: Sequence[float]) -> None:
-    """Fine-tune both; the peer's importance and way are chosen by validation at the smallest share."""
+    """Fine-tune both; the way of each is chosen by validation at the smallest share, as the importance was after the cut."""
     for seed in range(seeds):
         for share in shares:
             if (key := f"tuned {share:g}, ours, seed {seed}") not in store.rows:
-                made, validation, steps = tuned(given, cut_to(given, HALF, seed), share, WAYS[0], seed)
-                store.add(key, {"validation": validation, "test": given.accuracy(made, "test"), "steps": steps, "way": WAYS[0].title})
+                found = []
+                for way in our_ways(store, seed, share):
+                    made, validation, steps = tuned(given, cut_to(given, HALF, seed), share, way, seed)
+                    found.append((validation, made, {"validation": validation, "steps": steps, "way": WAYS.index(way), "title": way.title}))
+                store.add(key, chosen(given, found))
             if (key := f"tuned {share:g}, peer, seed {seed}") not in store.rows:
                 found = []
                 for importance, steps_of_cut, way in peer_ways(store, seed, share):
@@ -198,10 +201,19 @@ def stage_tuned(given: Original, store: Store, seeds: int, shares: Sequence[floa
                     made, validation, steps = tuned(given, cut, share, way, seed)
                     said = {"validation": validation, "steps": steps, "importance": importance, "steps of cut": steps_of_cut}
                     found.append((validation, made, {**said, "way": WAYS.index(way), "title": way.title}))
-                    print(found[-1][2], flush=True)
-                best = max(found, key=lambda one: one[0])
-                tried = [one[2] for one in found]
-                store.add(key, {**best[2], "test": given.accuracy(best[1], "test"), "tried": tried})
+                store.add(key, chosen(given, found))
+
+
+def chosen(given: Original, found: Sequence[tuple[float, nn.Module, dict[str, Any]]]) -> dict[str, Any]:
+    """Give the row of what validation prefers, scored on test, with all that was tried."""
+    _, made, row = max(found, key=lambda one: one[0])
+    return {**row, "test": given.accuracy(made, "test"), "tried": [each for _, _, each in found]}
+
+
+def our_ways(store: Store, seed: int, share: float) -> list[Way]:
+    """Give what is tried for ours: both ways at the smallest share, later what was better there."""
+    before = store.rows.get(f"tuned {SHARES[0]:g}, ours, seed 0")
+    return [WAYS[before["way"]]] if before is not None and (share > SHARES[0] or seed > 0) else list(WAYS)
 
 
 def peer_ways(store: Store, seed: int, share: float) -> list[tuple[str, int, Way]]:
