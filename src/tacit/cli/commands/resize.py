@@ -45,7 +45,7 @@ def command(
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Where to write the binary.", metavar="FILE")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> int:
-    """Remove channels until a program is as fast or as small as asked, or add some, and train it on."""
+    """Make a program faster, smaller or larger, and train it on."""
     started = time.monotonic()
     path = None if output is None else writable(output)
     if pareto is not None:
