@@ -149,7 +149,8 @@ def ship(
 
     learnt: the examples that its weights have seen. measured: the splits to score. last: gives what else stands in the evidence; asked
     when all else is done, so that it can tell the time. lowered, entries: where the caller has lowered it already; else the entry points
-    that the network declares are shipped with it. workers: who scores large splits. Raises: LoweringError; InputError when the lowered program differs.
+    that the network declares are shipped with it. workers: who scores large splits.
+    Raises: LoweringError; InputError when the lowered program differs.
     """
     lowered = lower_network(network, program) if lowered is None else lowered
     if entries is None:

@@ -14,7 +14,8 @@ class Budget:
     """Limits; None means no limit.
 
     minutes: wall-clock time for the whole of `compile`, reading, evaluation and writing included. steps: gradient steps
-    of the final training run (repeatable; excludes `minutes`). generations: of evolution, where a goal is searched by it. macs: multiply-accumulates of one call of the binary.
+    of the final training run (repeatable; excludes `minutes`). generations: of evolution, where a goal is searched by it.
+    macs: multiply-accumulates of one call of the binary.
     weight_bytes, arena_bytes: memory of the binary. latency: time of one call of it as C in float32, such as ``0.5ms``, predicted at the
     clock of this machine, or at that behind an ``@``: ``2ms@168MHz``.
     """

@@ -16,9 +16,9 @@ from tacit.instruments.linting.check import Check
 from tacit.instruments.linting.checks import all_checks
 from tacit.instruments.linting.context import Context, Options
 from tacit.instruments.linting.finding import SEVERITIES, Code, Finding, Severity
-from tacit.instruments.linting.unsound_files import unsound
 from tacit.instruments.linting.mending import mend
 from tacit.instruments.linting.report import Report
+from tacit.instruments.linting.unsound_files import unsound
 
 MOST_ROUNDS = 3  # of mending: line ends first, for records can be read only then
 _USUAL = Options()
