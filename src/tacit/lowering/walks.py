@@ -10,7 +10,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from tacit.ir.graph import Index, Instruction, Matmul, View
+from tacit.ir.graph import Index, Instruction, View
+from tacit.ir.letters import letters_of
 
 
 @dataclass
@@ -57,22 +58,13 @@ class Along:
 
 def walks_of(instruction: Instruction) -> Walks:
     """Write an instruction over letters; axes of extent 1 have none."""
-    if isinstance(instruction, Matmul):
-        axes = instruction.axes
-        first = axes.batch + axes.rows
-        rank = first + axes.columns
-        batch, rows, columns = list(range(axes.batch)), list(range(axes.batch, first)), list(range(first, rank))
-        summed = list(range(rank, rank + axes.inner))
-        places = {"out": batch + rows + columns, "a": batch + rows + summed, "b": batch + summed + columns, "bias": batch + columns}
-        extents = [*instruction.out.shape, *instruction.a.shape[first:]]
-        inner = [False] * rank + [True] * axes.inner
-    else:
-        rank = len(instruction.out.shape)
-        places = {"out": list(range(rank)), "x": list(range(rank))}
-        extents, inner = list(instruction.out.shape), [False] * rank
-    kept = [letter for letter, extent in enumerate(extents) if extent > 1]
-    views = {name: _over(view, letters, kept) for name, letters in places.items() if (view := getattr(instruction, name, None)) is not None}
-    return Walks([extents[letter] for letter in kept], [inner[letter] for letter in kept], views)
+    letters = letters_of(instruction)
+    kept, views = letters.kept, {}
+    for name, own in letters.places.items():
+        view = getattr(instruction, name, None)
+        if view is not None:
+            views[name] = _over(view, own, kept)
+    return Walks([letters.extents[letter] for letter in kept], [letters.inner[letter] for letter in kept], views)
 
 
 def _over(view: View, letters: Sequence[int], kept: Sequence[int]) -> Walk:

@@ -13,6 +13,7 @@ import numpy as np
 
 from tacit.ir.graph import Matmul, Relu, View
 from tacit.ir.integer import IntegerMatmul, IntegerRelu
+from tacit.ir.letters import letters_of
 
 AnyInstruction = Matmul | Relu | IntegerMatmul | IntegerRelu
 
@@ -52,31 +53,19 @@ def _split(view: View, letter: int, coarse: int, fine: int) -> View:
 
 def problem_of(instruction: AnyInstruction) -> Problem:
     """Write an instruction over letters; axes of extent 1 have none."""
-    if isinstance(instruction, Relu | IntegerRelu):
-        rank = len(instruction.out.shape)
-        places = {"out": list(range(rank)), "x": list(range(rank))}
-        extents, inner = list(instruction.out.shape), [False] * rank
-    else:
-        axes = instruction.axes
-        first = axes.batch + axes.rows
-        rank = first + axes.columns
-        batch, rows, columns = list(range(axes.batch)), list(range(axes.batch, first)), list(range(first, rank))
-        summed = list(range(rank, rank + axes.inner))
-        places = {"out": batch + rows + columns, "a": batch + rows + summed, "b": batch + summed + columns, "bias": batch + columns}
-        extents = [*instruction.out.shape, *instruction.a.shape[first:]]
-        inner = [False] * rank + [True] * axes.inner
+    letters = letters_of(instruction)
+    places, extents = dict(letters.places), list(letters.extents)
     if isinstance(instruction, IntegerMatmul | IntegerRelu):
         places["multiplier"] = places["out"]
-    kept = [letter for letter, extent in enumerate(extents) if extent > 1]
-    views = {}
-    for field, letters in places.items():
+    kept, views = letters.kept, {}
+    for field, own in places.items():
         view = instruction.requantise.multiplier if field == "multiplier" else getattr(instruction, field)  # type: ignore[union-attr]
         if view is not None:
-            views[field] = _over(view, letters, kept, extents)
+            views[field] = _over(view, own, kept, extents)
             if view.index is not None:
                 integers = View(view.index.buffer, view.index.offset, view.shape, view.index.strides)
-                views[f"{field}.index"] = _over(integers, letters, kept, extents)
-    return Problem(tuple(extents[letter] for letter in kept), tuple(inner[letter] for letter in kept), views)
+                views[f"{field}.index"] = _over(integers, own, kept, extents)
+    return Problem(tuple(extents[letter] for letter in kept), tuple(letters.inner[letter] for letter in kept), views)
 
 
 def _over(view: View, letters: list[int], kept: list[int], extents: list[int]) -> View:
