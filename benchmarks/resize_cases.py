@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from typing import Any
 import datasets
 import numpy as np
 import torch
+from recompile import Timer
 from torch import nn
 
 import tacit
@@ -104,21 +104,6 @@ def cut_to(given: Original, part: float, seed: int) -> nn.Module:
     made = rebuild(network, groups, kept, arrays)
     recalibrate(made, arrays)
     return made.eval()
-
-
-class Timer(tacit.Reporter):
-    """Takes the CPU seconds of the training alone."""
-
-    def __init__(self) -> None:
-        self.training = self._begun = 0.0
-
-    def phase(self, name: str) -> None:
-        """Note where training begins and ends."""
-        now = time.process_time()
-        if name == "training":
-            self._begun = now
-        elif self._begun and not self.training:
-            self.training = now - self._begun
 
 
 def original(name: str, cache: Path) -> Original:

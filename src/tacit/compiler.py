@@ -12,7 +12,6 @@ from tacit.acting.compiling import compile_acting
 from tacit.binary.binary import Binary
 from tacit.evidence import run_of, suspicious_labels
 from tacit.goals.evidence import check_goals_fit
-from tacit.goals.goal import Goal
 from tacit.ground.budget import Meter
 from tacit.ground.errors import ConfigError
 from tacit.ground.progress import Reporter
@@ -70,7 +69,7 @@ def compile(
             raise ConfigError(f"expected a program with labels for a warm start, `{program.name}` learns by acting", fix="leave --warm out")
         plan, folder = generations or plan, run_directory
         return compile_acting(program, seed=seed, resume=resume, plan=plan, on=on, run_directory=folder, reporter=reporter, started=started)
-    goals = program.goals or (Goal(program.signature.output.metric),)
+    goals = program.aims
     check_goals_fit(goals, program.signature.output)
     check_examples(program)
     skeleton = skeleton_for(program.signature, program.skeleton)
@@ -177,7 +176,7 @@ def observe(
     check_examples(replace(program, examples=replace(learnt, splits=np.full(len(learnt), "train"))))
     skeleton = skeleton_for(program.signature, program.skeleton)
     check_settings(skeleton, program.settings)
-    goal = (program.goals or (Goal(program.signature.output.metric),))[0]
+    goal = program.aims[0]
     with first_interrupt_asks() as stop:
         search = Search(
             task=Task(program.signature, columns(learnt, place), columns(learnt.take(np.arange(0)), place), goal),

@@ -71,6 +71,11 @@ class Program:
             object.__setattr__(self, "examples", Examples.none(self.signature))
 
     @property
+    def aims(self) -> tuple[Goal, ...]:
+        """Give its goals, or the usual metric of its output where it names none; the first decides what is chosen."""
+        return self.goals or (Goal(self.signature.output.metric),)
+
+    @property
     def only_scored(self) -> bool:
         """Tell whether a score of its own is all that it has."""
         return not self.acts and not len(self.examples) and any(goal.score is not None for goal in self.goals)

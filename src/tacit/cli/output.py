@@ -7,6 +7,7 @@ import math
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, TextIO
 
 from tacit.ground.errors import TacitError
@@ -43,6 +44,16 @@ def fail(error: TacitError, *, as_json: bool, otherwise: str) -> int:
         emit({"error": {"type": type(error).__name__, **{key: text for key, text in lines.items() if text}}})
     say(f"error: {error}" if error.fix else f"error: {error}\ntry: {otherwise}")
     return error.exit_code
+
+
+def show_made(report: Any, *, path: Path, card: Path, as_json: bool) -> None:
+    """Show the report of a binary that was written, and where it and its model card lie; the path alone is on stdout's last line."""
+    if as_json:
+        emit({**report.to_json(), "path": str(path), "card": str(card)})
+    else:
+        show(report.parts())
+        say(f"model card: {card}")
+        print(path)
 
 
 def coloured(stream: TextIO) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 
 from tacit.binary.binary import Binary
 from tacit.examples.load import dispute_note
-from tacit.instruments.evidence import GoalRow, block_of, classes_grid, goal_rows, scores_grid
+from tacit.instruments.evidence import EvidenceReport, block_of, classes_grid, goal_rows, scores_grid
 from tacit.instruments.layout import Grid, Part, count, decimal, size
 from tacit.instruments.trial_table import trial_parts
 
@@ -15,21 +15,8 @@ MOST_SUSPICIOUS = 10
 
 
 @dataclass(frozen=True)
-class Report:
+class Report(EvidenceReport):
     """What a person wants to know after compiling; made from the evidence alone."""
-
-    binary: Binary
-    goals: tuple[GoalRow, ...]
-
-    @property
-    def met(self) -> bool:
-        """Tell whether every goal with a threshold is met."""
-        return all(goal.met for goal in self.goals)
-
-    def to_json(self) -> dict[str, Any]:
-        """Give the evidence with digest, signature and verdict."""
-        evidence = {key: value for key, value in self.binary.evidence.items() if key != "probes"}
-        return {"met": self.met, "digest": self.binary.digest, "signature": str(self.binary.signature), "evidence": evidence}
 
     def parts(self) -> list[Part]:
         """Lay out for a person."""

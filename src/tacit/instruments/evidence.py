@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tacit.binary.binary import Binary
 from tacit.goals.acting import GAME_METRICS, RETURN
-from tacit.instruments.layout import Grid, decimal
+from tacit.instruments.layout import Grid, Part, decimal
 
 SPLITS = ("train", "validation", "test")
 MET, NOT_MET = "met", "NOT MET"
@@ -50,6 +52,28 @@ def goal_rows(goals: Sequence[Mapping[str, Any]] | None) -> tuple[GoalRow, ...]:
         )
         for row in goals or ()
     )
+
+
+@dataclass(frozen=True)
+class EvidenceReport(ABC):
+    """What is told of a binary that was just made, from its evidence alone."""
+
+    binary: Binary
+    goals: tuple[GoalRow, ...]
+
+    @property
+    def met(self) -> bool:
+        """Tell whether every goal with a threshold is met."""
+        return all(goal.met for goal in self.goals)
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the evidence with digest, signature and verdict."""
+        evidence = {key: value for key, value in self.binary.evidence.items() if key != "probes"}
+        return {"met": self.met, "digest": self.binary.digest, "signature": str(self.binary.signature), "evidence": evidence}
+
+    @abstractmethod
+    def parts(self) -> list[Part]:
+        """Lay out for a person."""
 
 
 def block_of(evidence: Mapping[str, Any], split: str) -> Mapping[str, Any]:

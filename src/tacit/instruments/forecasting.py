@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from tacit.compiler import DEFAULT_MINUTES
-from tacit.goals.goal import Goal
 from tacit.ground.budget import Meter
 from tacit.ground.errors import ConfigError
 from tacit.ground.progress import Reporter
@@ -131,8 +130,7 @@ def preview(
     budget = program.budget
     skeleton = skeleton_for(program.signature, program.skeleton)
     check_settings(skeleton, program.settings)
-    goal = (program.goals or (Goal(program.signature.output.metric),))[0]
-    goal = goal if goal.score is None else Goal(program.signature.output.metric)
+    goal = program.aims[0]
     train, validation = program.examples.split("train"), program.examples.split("validation")
     place = device_for(device)
     plan = [(0, budget.steps)] if plan is None and budget.steps is not None else plan

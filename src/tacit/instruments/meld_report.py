@@ -8,26 +8,13 @@ from typing import Any
 from tacit.binary.binary import Binary
 from tacit.ground.errors import InputError
 from tacit.instruments.compile_report import facts
-from tacit.instruments.evidence import GoalRow, block_of, goal_rows, scores_grid
+from tacit.instruments.evidence import EvidenceReport, block_of, goal_rows, scores_grid
 from tacit.instruments.layout import Grid, Part, decimal, size
 
 
 @dataclass(frozen=True)
-class MeldReport:
+class MeldReport(EvidenceReport):
     """What a person wants to know after melding; made from the evidence alone."""
-
-    binary: Binary
-    goals: tuple[GoalRow, ...]
-
-    @property
-    def met(self) -> bool:
-        """Tell whether every goal with a threshold is met."""
-        return all(goal.met for goal in self.goals)
-
-    def to_json(self) -> dict[str, Any]:
-        """Give the evidence with digest, signature and verdict."""
-        evidence = {key: value for key, value in self.binary.evidence.items() if key != "probes"}
-        return {"met": self.met, "digest": self.binary.digest, "signature": str(self.binary.signature), "evidence": evidence}
 
     def parts(self) -> list[Part]:
         """Lay out for a person."""

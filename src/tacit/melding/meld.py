@@ -202,7 +202,7 @@ def _trained(run: Run, own: float | None, plan: Plan | None, *, resume: bool) ->
 
 def _goal(program: Program, through: str | None) -> Goal:
     """Give the goal that is trained for. Raises: ConfigError, UnknownName for one that the output can't meet."""
-    goal = Goal(through) if through is not None else (program.goals or (Goal(program.signature.output.metric),))[0]
+    goal = Goal(through) if through is not None else program.aims[0]
     check_goals_fit((goal,), program.signature.output)
     return goal
 

@@ -23,7 +23,6 @@ from tacit.binary.binary import Binary
 from tacit.evidence import run_of, suspicious_labels
 from tacit.examples.examples import Examples
 from tacit.goals.evidence import check_goals_fit
-from tacit.goals.goal import Goal
 from tacit.goals.table import metric_of
 from tacit.ground.budget import Meter
 from tacit.ground.errors import BudgetError, ConfigError, TacitError, raise_all
@@ -117,7 +116,7 @@ def grow(
     program, trained, train, validation = given.program, given.trained, given.learnt, given.held
     meter = Meter(None if minutes is None else minutes * 60.0, start=started)
     check_examples(program)
-    goal = (program.goals or (Goal(program.signature.output.metric),))[0]
+    goal = program.aims[0]
     check_goals_fit((goal,), program.signature.output)
     _check(given, deeper=deeper)
     place, old = device_for(device), given.network

@@ -18,7 +18,6 @@ from torch import nn
 from tacit.binary.binary import MAIN, Binary
 from tacit.evidence import run_of, suspicious_labels
 from tacit.goals.evidence import check_goals, check_goals_fit
-from tacit.goals.goal import Goal
 from tacit.goals.table import metric_of
 from tacit.ground.budget import Meter
 from tacit.ground.errors import BudgetError, ConfigError, GoalNotMet, TacitError, raise_all
@@ -74,7 +73,7 @@ class Run:
         """Find and rank what can be removed. Raises: ConfigError when that is nothing."""
         self.original, self.minutes, self.steps, self.seed, self.resume = original, minutes, steps, seed, resume
         self.reporter, self.device, self.program = reporter, device_for(device), original.program
-        self.goals = self.program.goals or (Goal(self.program.signature.output.metric),)
+        self.goals = self.program.aims
         check_goals_fit(self.goals, self.program.signature.output)
         reporter.phase("looking at channels")
         specs = self.program.signature.input.arrays

@@ -15,7 +15,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tacit.cli.output import emit, say, show
+from tacit.cli.output import emit, show, show_made
 from tacit.cli.settings import parse_settings
 from tacit.ground.errors import TacitError
 from tacit.ground.tables import resolve
@@ -90,12 +90,7 @@ def command(
         if features:
             resolve("tacit.attribution.making:write_features")(program, binary, reporter=reporter)
     report = resolve("tacit.instruments.compile_report:report")(binary)
-    if as_json:
-        emit({**report.to_json(), "path": str(path), "card": str(card)})
-    else:
-        show(report.parts())
-        say(f"model card: {card}")
-        print(path)
+    show_made(report, path=path, card=card, as_json=as_json)
     return 0 if report.met else 1
 
 

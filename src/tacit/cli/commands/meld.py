@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from tacit.cli.commands.compile import writable
-from tacit.cli.output import emit, say, show
+from tacit.cli.output import emit, show_made
 from tacit.cli.settings import parse_settings
 from tacit.ground.errors import InputError, TacitError
 from tacit.ground.tables import resolve
@@ -77,12 +77,7 @@ def command(
         binary.save(path)
         card = resolve("tacit.instruments.model_card:write_card")(binary, path)
     report = resolve("tacit.instruments.meld_report:meld_report")(binary)
-    if as_json:
-        emit({**report.to_json(), "path": str(path), "card": str(card)})
-    else:
-        show(report.parts())
-        say(f"model card: {card}")
-        print(path)
+    show_made(report, path=path, card=card, as_json=as_json)
     return 0 if report.met and not binary.evidence["run"]["interrupted"] else 1
 
 
