@@ -117,20 +117,14 @@ class PolicyGradient:
                 network.fit_inputs(observations)  # type: ignore[operator]
 
     def _judged(self, gathered: Gathered) -> Round:
-        """Estimate how much better each action was than expected: generalised advantages (Schulman et al. 2016; detail 5)."""
+        """Estimate how much better each action was than expected."""
         recipe, (horizon, lanes) = self.recipe, gathered.rewards.shape
         flat = _tensor(gathered.observations.reshape(-1, *gathered.observations.shape[2:]))
         worths = self.worth(flat).reshape(horizon, lanes).numpy()
         after = np.concatenate([worths[1:], self.worth(_tensor(gathered.last)).reshape(1, lanes).numpy()])
         if len(gathered.cut_observations):  # what a cut left out is worth what the network says (Pardo et al. 2018, "Time Limits")
             after[gathered.cut] = self.worth(_tensor(gathered.cut_observations)).reshape(-1).numpy()
-        advantages = np.zeros((horizon, lanes), np.float32)
-        running = np.zeros(lanes, np.float32)
-        for step in reversed(range(horizon)):
-            expected = gathered.rewards[step] + recipe.discount * after[step] * ~gathered.ended[step]
-            goes_on = ~(gathered.ended[step] | gathered.cut[step])
-            running = expected - worths[step] + recipe.discount * recipe.trace * goes_on * running
-            advantages[step] = running
+        advantages = advantages_of(gathered, worths, after, recipe)
         return Round(
             flat,
             torch.from_numpy(gathered.drawn.reshape(horizon * lanes, -1)),
@@ -208,6 +202,21 @@ class PolicyGradient:
         arrays = {name: tensor.numpy() for name, tensor in under("arrays.").items()}
         self.seen.restore({name[5:]: array for name, array in arrays.items() if name.startswith("seen.")})
         self.gathering.restore(arrays, values, self.draws.to_targets)
+
+
+def advantages_of(gathered: Gathered, worths: np.ndarray, after: np.ndarray, recipe: PolicyGradientRecipe) -> np.ndarray:
+    """Give generalised advantages, float32[step, lane] (Schulman et al. 2016; detail 5).
+
+    worths, after: float32[step, lane], what is expected of the observation before each action and of the one behind it.
+    """
+    advantages = np.zeros(gathered.rewards.shape, np.float32)
+    running = np.zeros(gathered.rewards.shape[1], np.float32)
+    for step in reversed(range(len(advantages))):
+        expected = gathered.rewards[step] + recipe.discount * after[step] * ~gathered.ended[step]
+        goes_on = ~(gathered.ended[step] | gathered.cut[step])
+        running = expected - worths[step] + recipe.discount * recipe.trace * goes_on * running
+        advantages[step] = running
+    return advantages
 
 
 def settle_norms(network: nn.Module, seen: Tensor) -> None:

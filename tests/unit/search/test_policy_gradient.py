@@ -10,8 +10,9 @@ from tacit.environments.opening import environment_of
 from tacit.ground.errors import ConfigError, InputError
 from tacit.ground.progress import Reporter
 from tacit.search.action_draws import ActionDraws
+from tacit.search.gathering import Gathered
 from tacit.search.moments import Moments
-from tacit.search.policy_gradient import PolicyGradient, settle_norms
+from tacit.search.policy_gradient import PolicyGradient, advantages_of, settle_norms
 from tacit.search.policy_recipe import PolicyGradientRecipe
 from tacit.search.rounds import Driver
 from tacit.search.running import Stop
@@ -108,6 +109,22 @@ def test_the_first_interrupt_keeps_the_best_so_far(tmp_path):
     stop.asked = True
     ended = driver(rounds, 100, tmp_path, stop).finish()
     assert ended.interrupted and len(ended.history) == 1 and (tmp_path / "state.safetensors").exists()
+
+
+def test_advantages_are_discounted_sums_of_surprises_within_an_episode():
+    random, none = np.random.default_rng(0), np.zeros(0)
+    rewards, worths, after = (random.normal(size=(6, 2)).astype(np.float32) for _ in range(3))
+    ended, cut = np.zeros((6, 2), bool), np.zeros((6, 2), bool)
+    ended[2, 0] = cut[3, 1] = True
+    recipe = PolicyGradientRecipe(discount=0.9, trace=0.7)
+    surprises = rewards + 0.9 * after * ~ended - worths  # nothing comes after an end; behind a cut something would
+    wanted = np.zeros((6, 2))
+    for lane in range(2):
+        for step in range(6):
+            last = next((later for later in range(step, 6) if ended[later, lane] or cut[later, lane]), 5)
+            wanted[step, lane] = sum((0.9 * 0.7) ** (later - step) * surprises[later, lane] for later in range(step, last + 1))
+    gathered = Gathered(none, none, none, rewards, ended, cut, none, none)
+    np.testing.assert_allclose(advantages_of(gathered, worths, after, recipe), wanted, atol=1e-5)
 
 
 def test_what_is_shown_is_standardised_within_the_policy():
