@@ -25,8 +25,8 @@ import tacit
 from tacit.ir.graph import Graph
 from tacit.program import Program
 from tacit.resizing.channels import groups_of
-from tacit.resizing.choosing import rank
-from tacit.resizing.rebuilding import rebuild, recalibrate
+from tacit.resizing.least_squares import rebuild, recalibrate
+from tacit.resizing.ranking import rank
 from tacit.search.rebuilding import rebuilt
 from tacit.search.trained import load_trained
 from tacit.shipping import lower_network

@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from tacit.melding.meld import meld
     from tacit.melding.splitting import split
     from tacit.program import Program
-    from tacit.resizing.verb import resize
+    from tacit.resizing.resize import resize
     from tacit.signature.audio import Audio
     from tacit.signature.base import Signature
     from tacit.signature.image import Image
@@ -91,7 +91,7 @@ _NAMES = {
     "compile": "tacit.compiler:compile",
     "preview": "tacit.instruments.forecasting:preview",
     "build": "tacit.builder:build",
-    "resize": "tacit.resizing.verb:resize",
+    "resize": "tacit.resizing.resize:resize",
     "meld": "tacit.melding.meld:meld",
     "split": "tacit.melding.splitting:split",
     "lower": "tacit.lowering.lower:lower_module",

@@ -21,7 +21,7 @@ WORDS_ALLOWED: Mapping[str, Mapping[str, str]] = {
     "examples/probe.py": {"pixel": "the limit on decoded pictures, as Pillow counts it"},
     "examples/sources_arrays.py": {"speaker": "a name that people give to an array of groups"},
     "lowering/rules.py": {"pixel": "PyTorch's name of an operation, `pixel_shuffle`"},
-    "resizing/labelling.py": {"pixel": "PyTorch's name of an operation, `pixel_shuffle`"},
+    "resizing/atoms.py": {"pixel": "PyTorch's name of an operation, `pixel_shuffle`"},
     "lowering/shapes.py": {"pixel": "PyTorch's name of an operation, `pixel_shuffle`"},
 }
 

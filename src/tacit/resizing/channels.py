@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from tacit.ground.errors import TacitError
 from tacit.lowering.export import as_tuple, sample_arrays, trace
-from tacit.resizing.labelling import CONSUMER, FOLLOWER, PRODUCER, Labelling
+from tacit.resizing.atoms import CONSUMER, FOLLOWER, PRODUCER, Marked
 from tacit.signature.base import ArraySpec
 from tacit.skeletons.reshaping import fit_shapes
 
@@ -73,8 +73,8 @@ def groups_of(network: nn.Module, specs: Sequence[ArraySpec]) -> tuple[Group, ..
     specs: what the forward takes, batch first. The network is left as it is. Raises: LoweringError when it can't be traced.
     """
     own = copy.deepcopy(network).cpu().eval()
-    labelling = Labelling(trace(own, specs), free=_untied(own).__contains__)
-    groups = _grouped(labelling, own)
+    marked = Marked(trace(own, specs), free=_untied(own).__contains__)
+    groups = _grouped(marked, own)
     arrays = sample_arrays(specs, batch=_BATCH)
     if _right(own, groups, range(len(groups)), arrays):
         return groups
@@ -124,16 +124,16 @@ def _untied(network: nn.Module) -> frozenset[str]:
     return frozenset(found[0] for found in names.values() if len(found) == 1)
 
 
-def _grouped(labelling: Labelling, network: nn.Module) -> tuple[Group, ...]:
+def _grouped(marked: Marked, network: nn.Module) -> tuple[Group, ...]:
     """Make groups of atoms: those that one producer makes belong to one group."""
-    atoms = labelling.atoms
+    atoms = marked.atoms
     order = {name: place for place, name in enumerate(network.state_dict())}
-    axes = {(name, axis): atoms.roots(each) for name, found in labelling.states.items() for axis, each in enumerate(found)}
+    axes = {(name, axis): atoms.roots(each) for name, found in marked.states.items() for axis, each in enumerate(found)}
     axes = {key: roots for key, roots in axes.items() if roots.any()}
     group_of: dict[int, int] = {}  # root -> the root of the group's first channel
     members: dict[int, list[int]] = {}
     for key in sorted(axes, key=lambda key: order[key[0]]):
-        if labelling.roles.get(key) != PRODUCER:
+        if marked.roles.get(key) != PRODUCER:
             continue
         roots = list(dict.fromkeys(int(root) for root in axes[key] if root))
         known = sorted({group_of[root] for root in roots if root in group_of})
@@ -150,7 +150,7 @@ def _grouped(labelling: Labelling, network: nn.Module) -> tuple[Group, ...]:
         for (name, axis), found in axes.items():
             channels = np.array([number.get(int(root), -1) for root in found], np.int64)
             if (channels >= 0).any():
-                places.append(Place(name, axis, channels, labelling.roles.get((name, axis), FOLLOWER)))
+                places.append(Place(name, axis, channels, marked.roles.get((name, axis), FOLLOWER)))
         names = [place.tensor for place in places if place.role == PRODUCER]
         group = Group(min(names, key=order.__getitem__).rpartition(".")[0], len(roots), tuple(places))
         if group.size > 1 and group.consumers:

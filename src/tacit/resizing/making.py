@@ -24,11 +24,11 @@ from tacit.ground.errors import BudgetError, ConfigError, GoalNotMet, TacitError
 from tacit.ground.files import write_atomic
 from tacit.ground.progress import Reporter
 from tacit.resizing.channels import Kept, groups_of
-from tacit.resizing.choosing import rank
+from tacit.resizing.least_squares import rebuild, recalibrate
 from tacit.resizing.original import Original
 from tacit.resizing.outcome import Resized, Width
 from tacit.resizing.racing import Track
-from tacit.resizing.rebuilding import rebuild, recalibrate
+from tacit.resizing.ranking import rank
 from tacit.resizing.retraining import SHARE, retraining, retraining_recipe
 from tacit.resizing.sizing import Sizer
 from tacit.resizing.weighing import weigh

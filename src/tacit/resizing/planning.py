@@ -1,7 +1,7 @@
 """How many channels each group keeps: where a little of what is read is lost for much of what it costs.
 
 All groups are decided together. Starting whole, the step is taken again and again that saves most for the error that it brings (see
-`tacit.resizing.choosing`). The cost of widths is a model: exact for multiply-accumulates and bytes of the
+`tacit.resizing.ranking`). The cost of widths is a model: exact for multiply-accumulates and bytes of the
 layers, and for time the vectors that a kernel multiplies, so that widths come out as the target's kernels like them. What is asked for
 is held against the real costs by whoever calls this.
 """
@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from tacit.resizing.channels import Group, widths
-from tacit.resizing.choosing import Ranking
+from tacit.resizing.ranking import Ranking
 from tacit.resizing.readers import hooked
 
 MACS, BYTES, TIME = "macs", "bytes", "time"

@@ -20,9 +20,9 @@ from tacit.ir.graph import Graph
 from tacit.program import Program
 from tacit.quantisation.quantise import quantise
 from tacit.resizing.channels import Group, Kept, cut
-from tacit.resizing.choosing import Ranking
 from tacit.resizing.planning import BYTES, MACS, TIME, Widths, model_of, narrowing, sizes_of
 from tacit.resizing.racing import Timed, Track
+from tacit.resizing.ranking import Ranking
 from tacit.resizing.wishes import C_INT8, FASTER, LATENCY, SMALLER, Wish
 from tacit.resizing.wishes import MACS as WISHED_MACS
 from tacit.shipping import lower_network

@@ -1,6 +1,6 @@
 """How much each group is worth: a few widths of every group are tried alone, and the scores held against those of the whole network.
 
-The estimates of `tacit.resizing.choosing` say which channels of a group go first; between groups they are off by up to ten times, for they
+The estimates of `tacit.resizing.ranking` say which channels of a group go first; between groups they are off by up to ten times, for they
 see the next layer alone. What is measured here replaces them where widths are decided.
 """
 
@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from tacit.ground.progress import Reporter
 from tacit.resizing.channels import Group, Kept
-from tacit.resizing.choosing import Ranking
-from tacit.resizing.rebuilding import rebuild
+from tacit.resizing.least_squares import rebuild
+from tacit.resizing.ranking import Ranking
 from tacit.resizing.retraining import apart
 from tacit.signature.base import OutputType
 

@@ -18,8 +18,8 @@ from torch import Tensor, nn
 
 from tacit.ground.errors import ConfigError
 from tacit.lowering.export import as_tuple, sample_arrays
+from tacit.resizing.atoms import CONSUMER
 from tacit.resizing.channels import Group, Place, groups_of
-from tacit.resizing.labelling import CONSUMER
 from tacit.search.columns import seed_of
 from tacit.signature.base import ArraySpec
 from tacit.skeletons.reshaping import fit_shapes

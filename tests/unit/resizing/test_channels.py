@@ -93,8 +93,8 @@ def test_a_group_that_is_wrong_is_not_given_out(monkeypatch):
     network = lively(Residual())
     honest = channels._grouped
 
-    def wrong(labelling, own):
-        stem, one = honest(labelling, own)
+    def wrong(marked, own):
+        stem, one = honest(marked, own)
         rolled = {"consumer": 1}
         places = [dataclasses.replace(place, channels=np.roll(place.channels, rolled.get(place.role, 0))) for place in one.places]
         return stem, dataclasses.replace(one, places=tuple(places))

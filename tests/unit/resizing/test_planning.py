@@ -8,8 +8,8 @@ import torch
 
 from tacit.ground.errors import ConfigError
 from tacit.resizing.channels import cut, groups_of
-from tacit.resizing.choosing import Ranking
 from tacit.resizing.planning import BYTES, MACS, TIME, model_of, narrowing, sizes_of, vectors
+from tacit.resizing.ranking import Ranking
 from tacit.resizing.wishes import FASTER, LATENCY, SMALLER, Wish, wish_of
 from tacit.resizing.wishes import MACS as WISHED_MACS
 from tests.unit.resizing.cut_networks import PICTURE, Mixed, Residual, lively

@@ -51,7 +51,7 @@ def command(
     if pareto is not None:
         resolve("tacit.instruments.resize_family:check_family_folder")(pareto)
     with resolve("tacit.cli.progress:watch")() as reporter:
-        resized = resolve("tacit.resizing.verb:resize")(
+        resized = resolve("tacit.resizing.resize:resize")(
             file,
             faster=faster,
             smaller=smaller,

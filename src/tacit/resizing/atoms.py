@@ -82,7 +82,7 @@ class Atoms:
         self.unite(atoms.reshape(-1), np.zeros(atoms.size, np.int64))
 
 
-class Labelling:
+class Marked:
     """The atoms of a traced network. roles: what a tensor of the state is to the atoms on one of its axes."""
 
     def __init__(self, traced: Traced, *, free: Callable[[str], bool]) -> None:
@@ -253,7 +253,7 @@ def _is_float(item: torch.fx.Node) -> bool:
     return isinstance(value, torch.Tensor) and value.is_floating_point()
 
 
-def _weighted(follow: Labelling, node: torch.fx.Node, *, outer: int) -> tuple[Axes, Axes, Any]:
+def _weighted(follow: Marked, node: torch.fx.Node, *, outer: int) -> tuple[Axes, Axes, Any]:
     """Give the atoms of the input and the weight of a layer, and its bias, and note their roles. outer: the weight's axis of outputs."""
     weight = node.args[1]
     follow.role(weight, outer, PRODUCER)
@@ -267,7 +267,7 @@ def _weighted(follow: Labelling, node: torch.fx.Node, *, outer: int) -> tuple[Ax
     return follow.of(node.args[0]), axes, bias
 
 
-def _convolution(follow: Labelling, node: torch.fx.Node) -> Axes:
+def _convolution(follow: Marked, node: torch.fx.Node) -> Axes:
     x, weight, bias = _weighted(follow, node, outer=0)
     atoms, groups = follow.atoms, int(argument(node, 6, "groups", 1))
     for axis in x[2:]:
@@ -287,7 +287,7 @@ def _convolution(follow: Labelling, node: torch.fx.Node) -> Axes:
     return [x[0], weight[0], *(_pinned(int(size)) for size in node.meta["val"].shape[2:])]
 
 
-def _transposed(follow: Labelling, node: torch.fx.Node) -> Axes | None:
+def _transposed(follow: Marked, node: torch.fx.Node) -> Axes | None:
     if int(argument(node, 6, "groups", 1)) != 1:
         return None
     x, weight, bias = _weighted(follow, node, outer=1)
@@ -299,7 +299,7 @@ def _transposed(follow: Labelling, node: torch.fx.Node) -> Axes | None:
     return [x[0], weight[1], *(_pinned(int(size)) for size in node.meta["val"].shape[2:])]
 
 
-def _linear(follow: Labelling, node: torch.fx.Node) -> Axes:
+def _linear(follow: Marked, node: torch.fx.Node) -> Axes:
     x, weight, bias = _weighted(follow, node, outer=0)
     follow.atoms.unite(x[-1], weight[1])
     if bias is not None:
@@ -307,14 +307,14 @@ def _linear(follow: Labelling, node: torch.fx.Node) -> Axes:
     return [*x[:-1], weight[0]]
 
 
-def _embedding(follow: Labelling, node: torch.fx.Node) -> Axes:
+def _embedding(follow: Marked, node: torch.fx.Node) -> Axes:
     weight = follow.of(node.args[0])
     follow.atoms.pin(weight[0])
     follow.role(node.args[0], 1, PRODUCER)
     return [*follow.of(node.args[1]), weight[1]]
 
 
-def _batch_norm(follow: Labelling, node: torch.fx.Node) -> Axes:
+def _batch_norm(follow: Marked, node: torch.fx.Node) -> Axes:
     x = follow.of(node.args[0])
     for item in node.args[1:5]:
         if item is not None:
@@ -323,7 +323,7 @@ def _batch_norm(follow: Labelling, node: torch.fx.Node) -> Axes:
     return x
 
 
-def _product(follow: Labelling, node: torch.fx.Node) -> Axes | None:
+def _product(follow: Marked, node: torch.fx.Node) -> Axes | None:
     """Unite what a product of matrices sums over; leading axes are broadcast."""
     first, second = follow.of(node.args[0]), follow.of(node.args[1])
     if len(first) == 1 or len(second) == 1:
@@ -341,7 +341,7 @@ def _product(follow: Labelling, node: torch.fx.Node) -> Axes | None:
     return [*out, first[-2], second[-1]]
 
 
-def _prelu(follow: Labelling, node: torch.fx.Node) -> Axes:
+def _prelu(follow: Marked, node: torch.fx.Node) -> Axes:
     x, weight = follow.of(node.args[0]), follow.of(node.args[1])
     if len(weight[0]) > 1:
         follow.atoms.unite(x[1], weight[0])
@@ -349,7 +349,7 @@ def _prelu(follow: Labelling, node: torch.fx.Node) -> Axes:
     return x
 
 
-_RULES: dict[str, Callable[[Labelling, torch.fx.Node], Axes | None]] = {
+_RULES: dict[str, Callable[[Marked, torch.fx.Node], Axes | None]] = {
     "conv1d": _convolution,
     "conv2d": _convolution,
     "conv_transpose1d": _transposed,

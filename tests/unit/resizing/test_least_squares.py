@@ -10,9 +10,9 @@ import torch
 from torch import nn
 
 from tacit.resizing.channels import cut, groups_of
-from tacit.resizing.choosing import _eliminate, rank
+from tacit.resizing.least_squares import _open_up, rebuild, recalibrate
+from tacit.resizing.ranking import _eliminate, rank
 from tacit.resizing.readers import gather, links_of
-from tacit.resizing.rebuilding import _open_up, rebuild, recalibrate
 from tacit.resizing.weighing import between, weigh
 from tacit.signature.base import ArraySpec
 from tacit.signature.outputs import Class
