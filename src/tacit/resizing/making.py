@@ -248,7 +248,7 @@ class Run:
             "wish": asdict(wish),
             "groups": [asdict(width) for width in widths],
             "costs": original.binary.evidence.get("costs"),
-            "method": "channels by reconstruction, least squares, batch norms measured anew, distillation",
+            "method": "channels by reconstruction, least squares, batch norms measured anew unless validation preferred not, distillation",
             "metric": self.goals[0].metric,
             "validation": dict(validation),
         }

@@ -108,6 +108,6 @@ def _grown(grown: Any, path: Path, *, as_json: bool) -> int:
 
 def _beside(file: Path, what: str) -> Path:
     """Give a path beside the original, such as ``NAME.resized.tacit``; the original is never written over."""
-    folder = file if file.is_dir() else file.absolute().parent
+    folder = file if file.is_dir() else file.parent
     stem = file.resolve().name.removesuffix(".program") if file.is_dir() else file.stem
     return writable(folder / f"{stem}.{what}.tacit")
