@@ -1,0 +1,1 @@
+"""A database index, learned from its keys."""
