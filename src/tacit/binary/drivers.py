@@ -8,23 +8,12 @@ one never runs code that it brought along.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
+from tacit.binary.driven import Driven
 from tacit.ground.tables import Table
-from tacit.signature.signature import Signature
-
-
-class Driven(Protocol):
-    """What a driver may use of a binary."""
-
-    @property
-    def signature(self) -> Signature:
-        """The types of the input and the output."""
-
-    def run(self, arrays: Sequence[np.ndarray], entry: str = "main") -> list[np.ndarray]:
-        """Run an entry point on arrays with a leading axis of examples."""
 
 
 def decode(binary: Driven, arrays: Sequence[np.ndarray]) -> list[Any]:
@@ -35,4 +24,12 @@ def decode(binary: Driven, arrays: Sequence[np.ndarray]) -> list[Any]:
 
 
 #: Name of a driver -> where it is. Other packages add rows through the entry-point group ``tacit.drivers``.
-DRIVERS = Table("driver", {"decode": "tacit.binary.drivers:decode"}, group="tacit.drivers")
+DRIVERS = Table(
+    "driver",
+    {
+        "decode": "tacit.binary.drivers:decode",
+        "greedy": "tacit.binary.spelling:greedy",
+        "beam": "tacit.binary.spelling:beam",
+    },
+    group="tacit.drivers",
+)

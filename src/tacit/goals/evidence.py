@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 
 from tacit.goals.goal import Goal
-from tacit.goals.metrics import Metric, confusion_counts, hits_and_misses, share
+from tacit.goals.metrics import Metric, confusion_counts, edits_of, hits_and_misses, share
 from tacit.goals.own import asks_for
 from tacit.goals.table import METRICS, metric_of
 from tacit.ground.errors import ConfigError, InputError, TacitError, UnknownName, raise_all
 from tacit.signature.base import Joint, OutputType
 from tacit.signature.outputs import Class, Labels
+from tacit.signature.symbols import Symbols
 
 #: Beyond this many classes the confusion table is left out: it would be larger than the weights.
 MOST_CONFUSED = 100
@@ -24,7 +25,8 @@ def evaluate_scores(output: OutputType, scores: np.ndarray, targets: np.ndarray)
     """Give the evidence block of scores float32[example, width] against targets, as JSON values.
 
     ``{"count": n, metric: value, ..., "per_class": {name: {"precision", "recall", "f1", "count"}}, "confusion": [[...]]}``;
-    confusion is [true][predicted], for `Class` alone. A metric that is not defined is None. A joint output adds
+    confusion is [true][predicted], for `Class` alone; `Symbols` has ``"edits": {"substitutions", "deletions", "insertions", "names"}``.
+    A metric that is not defined is None. A joint output adds
     ``"parts": {name: block}``. Errors of a `Number` are in its own unit.
     Raises: InputError for scores that are not finite, or for unequal lengths.
     """
@@ -41,6 +43,11 @@ def evaluate_scores(output: OutputType, scores: np.ndarray, targets: np.ndarray)
         block["per_class"] = _per_class(output, scores, targets)
     if isinstance(output, Class) and output.width <= MOST_CONFUSED:
         block["confusion"] = confusion_counts(scores, targets).tolist()
+    if isinstance(output, Symbols):
+        counted = np.array(edits_of(scores, targets, output)).reshape(len(scores), 3).sum(axis=0).tolist()
+        block["edits"] = dict(zip(("substitutions", "deletions", "insertions"), counted, strict=True)) | {
+            "names": int((targets >= 0).sum())
+        }
     if isinstance(output, Joint):
         pieces = zip(output.names, output.parts, output.divide_scores(scores), output.divide_targets(targets), strict=True)
         block["parts"] = {name: evaluate_scores(part, own, true) for name, part, own, true in pieces}

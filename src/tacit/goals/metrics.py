@@ -11,10 +11,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tacit.goals.edits import edits
 from tacit.ground.errors import ConfigError, InputError
 from tacit.ground.tables import did_you_mean
 from tacit.signature.base import Joint, OutputType
 from tacit.signature.outputs import Class, Labels, Number
+from tacit.signature.symbols import Symbols
 
 Measure = Callable[[np.ndarray, np.ndarray, OutputType, str | None], float]
 
@@ -130,7 +132,22 @@ def _micro_f1(scores: np.ndarray, targets: np.ndarray, output: OutputType, label
 
 
 def _exact_match(scores: np.ndarray, targets: np.ndarray, output: OutputType, label: str | None) -> float:
+    if isinstance(output, Symbols):
+        return float(np.mean([edits == (0, 0, 0) for edits in edits_of(scores, targets, output)]))
     return float(np.mean(((scores >= 0) == (targets > 0.5)).all(axis=1)))
+
+
+def _symbol_error_rate(scores: np.ndarray, targets: np.ndarray, output: OutputType, label: str | None) -> float:
+    """Divide the edits of all examples by the names of all targets; of words it is the word error rate. May exceed 1."""
+    if not isinstance(output, Symbols):
+        raise ConfigError(f"expected a sequence of symbols, got {output!r}")
+    names = int((targets >= 0).sum())
+    return sum(map(sum, edits_of(scores, targets, output))) / names if names else math.nan
+
+
+def edits_of(scores: np.ndarray, targets: np.ndarray, output: Symbols) -> list[tuple[int, int, int]]:
+    """Count (substitutions, deletions, insertions) for each example between what the best path spells and its target."""
+    return [edits(true[true >= 0].tolist(), output.best_path(row)[0].tolist()) for row, true in zip(scores, targets, strict=True)]
 
 
 def _of_label(kind: str) -> Measure:
@@ -189,16 +206,17 @@ def _joint(scores: np.ndarray, targets: np.ndarray, output: OutputType, label: s
     return float(np.mean([_ONE_IS_PERFECT[part.kind](own, true, part, None) for part, own, true in pieces]))
 
 
-_ONE_IS_PERFECT: dict[str, Measure] = {"class": _accuracy, "labels": _micro_f1, "number": _r2}
+_ONE_IS_PERFECT: dict[str, Measure] = {"class": _accuracy, "labels": _micro_f1, "number": _r2, "symbols": _exact_match}
 
 accuracy = Metric("accuracy", _accuracy, ("class",))
 balanced_accuracy = Metric("balanced_accuracy", _balanced_accuracy, ("class",))
 macro_f1 = Metric("macro_f1", _macro_f1, ("class", "labels"))
 micro_f1 = Metric("micro_f1", _micro_f1, ("labels",))
-exact_match = Metric("exact_match", _exact_match, ("labels",))
+exact_match = Metric("exact_match", _exact_match, ("labels", "symbols"))
 f1 = Metric("f1", _of_label("f1"), ("class", "labels"), of_label=True)
 precision = Metric("precision", _of_label("precision"), ("class", "labels"), of_label=True)
 recall = Metric("recall", _of_label("recall"), ("class", "labels"), of_label=True)
+symbol_error_rate = Metric("symbol_error_rate", _symbol_error_rate, ("symbols",), higher_is_better=False)
 log_loss = Metric("log_loss", _log_loss, ("class",), higher_is_better=False)
 roc_auc = Metric("roc_auc", _roc_auc, ("class",))
 mean_absolute_error = Metric("mean_absolute_error", _mean_absolute_error, ("number",), higher_is_better=False)

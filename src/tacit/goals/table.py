@@ -28,6 +28,7 @@ METRICS = Table(
             "recall",
             "roc_auc",
             "root_mean_square_error",
+            "symbol_error_rate",
         )
     }
     | {"return": "tacit.goals.acting:mean_return"}

@@ -114,6 +114,47 @@ def mask(x: Tensor, spec: ArraySpec, generator: torch.Generator) -> Tensor:
     return x
 
 
+def warp(x: Tensor, spec: ArraySpec, generator: torch.Generator) -> Tensor:
+    """Stretch the channels of a spectrum by up to 15 % and its time by up to 20 %, each about its own point.
+
+    A stretch along a mel axis is another length of the vocal tract (Jaitly and Hinton 2013, "Vocal tract length perturbation"), one along
+    time another speed (Ko et al. 2015, "Audio augmentation for speech recognition"). What comes in is what stood at the edge.
+    """
+    if spec.limit is not None or spec.axes != ("channel", "time"):
+        return x
+    draws = torch.rand(4, len(x), generator=generator) * 2 - 1
+    across, along = torch.exp(draws[0] * math.log(1.15)), torch.exp(draws[1] * math.log(1.2))
+    none = torch.zeros(len(x))
+    first = torch.stack([along, none, draws[2] * 0.1], dim=1)
+    second = torch.stack([none, across, draws[3] * 0.05], dim=1)
+    grid = F.affine_grid(torch.stack([first, second], dim=1), [len(x), 1, *spec.shape], align_corners=False).to(x.device)
+    return F.grid_sample(x.unsqueeze(1), grid, padding_mode="border", align_corners=False).squeeze(1)
+
+
+def floor(x: Tensor, spec: ArraySpec, generator: torch.Generator) -> Tensor:
+    """Bury three quarters of the logarithmic spectra in noise: of a random level, a random slope over the channels, and rough in time."""
+    if spec.limit is not None or spec.axes != ("channel", "time"):
+        return x
+    channels, steps = spec.shape
+    draws = torch.rand(3, len(x), 1, 1, generator=generator)
+    peak = x.flatten(1).amax(dim=1)[:, None, None].cpu()
+    slope = torch.linspace(-1.0, 1.0, channels)[None, :, None] * (draws[1] * 4.0 - 2.0)
+    level = peak - 2.5 - 6.0 * draws[0] + slope  # 22 to 74 decibels below the loudest
+    rough = torch.randn(len(x), channels, steps, generator=generator) * 0.5
+    buried = torch.logaddexp(x, (level + rough).to(x.device))
+    return torch.where((draws[2] < 0.75).to(x.device), buried, x)
+
+
+def tilt(x: Tensor, spec: ArraySpec, generator: torch.Generator) -> Tensor:
+    """Add a smooth random curve along the channels of a logarithmic spectrum, up to some 9 decibels: another microphone, another room."""
+    if spec.limit is not None or spec.axes != ("channel", "time"):
+        return x
+    place = torch.linspace(0.0, math.pi, spec.shape[0])
+    curves = torch.stack([torch.cos(place * order) / order for order in (1, 2, 3)])  # [curve, channel]
+    weights = torch.randn(len(x), 3, generator=generator) * 0.6
+    return x + (weights @ curves)[:, :, None].to(x.device)
+
+
 def dropout_tokens(x: Tensor, spec: ArraySpec, generator: torch.Generator) -> Tensor:
     """Turn a tenth of the tokens into padding."""
     if spec.limit is None or "token" not in spec.axes:
@@ -134,7 +175,7 @@ AUGMENTATIONS = Table(
     "augmentation",
     {
         name: f"tacit.search.augmentation:{name}"
-        for name in ("shift", "flip", "affine", "erase", "scale", "gain", "mask", "jitter", "dropout_tokens")
+        for name in ("shift", "flip", "affine", "erase", "scale", "gain", "mask", "jitter", "warp", "floor", "tilt", "dropout_tokens")
     },
     group="tacit.augmentations",
 )

@@ -11,6 +11,7 @@ from torch import Tensor
 from tacit.ground.errors import ConfigError
 from tacit.ground.tables import Table
 from tacit.signature.base import Joint, OutputType
+from tacit.signature.symbols import Symbols
 
 
 def cross_entropy(scores: Tensor, targets: Tensor, *, output: OutputType, smoothing: float, weights: Tensor | None) -> Tensor:
@@ -27,6 +28,21 @@ def binary_cross_entropy(scores: Tensor, targets: Tensor, *, output: OutputType,
     """Sigmoid cross-entropy of several yes/no answers; targets float32[batch, label]."""
     wanted = targets * (1.0 - smoothing) + 0.5 * smoothing
     return F.binary_cross_entropy_with_logits(scores, wanted, pos_weight=weights)
+
+
+def ctc(scores: Tensor, targets: Tensor, *, output: OutputType, smoothing: float, weights: Tensor | None) -> Tensor:
+    """Sum over all paths of steps that spell the target (Graves et al. 2006), per name of it; scores float32[batch, step * (name + 1)].
+
+    Targets: [batch, place], -1 behind the last name. Smoothing adds the cross-entropy with equal shares, averaged over the steps.
+    """
+    if not isinstance(output, Symbols):
+        raise ConfigError(f"expected an output of the type symbols, got {output!r} - at the loss `ctc`")
+    steps = F.log_softmax(scores.reshape(len(scores), output.steps, -1), dim=2)
+    wanted = targets.long()
+    lengths = (wanted >= 0).sum(dim=1)
+    taken = torch.full((len(scores),), output.steps, dtype=torch.int64)
+    loss = F.ctc_loss(steps.transpose(0, 1), wanted.clamp(min=0), taken, lengths.cpu(), blank=len(output.names))
+    return (1.0 - smoothing) * loss - smoothing * steps.mean() if smoothing else loss
 
 
 def joint(scores: Tensor, targets: Tensor, *, output: OutputType, smoothing: float, weights: Tensor | None) -> Tensor:
@@ -51,6 +67,7 @@ LOSSES = Table(
         "cross_entropy": "tacit.search.losses:cross_entropy",
         "squared_error": "tacit.search.losses:squared_error",
         "binary_cross_entropy": "tacit.search.losses:binary_cross_entropy",
+        "ctc": "tacit.search.losses:ctc",
         "joint": "tacit.search.losses:joint",
     },
     group="tacit.losses",

@@ -24,6 +24,7 @@ TYPES = Table(
         "class": "tacit.signature.outputs:Class",
         "number": "tacit.signature.outputs:Number",
         "labels": "tacit.signature.outputs:Labels",
+        "symbols": "tacit.signature.symbols:Symbols",
         "joint": "tacit.signature.base:Joint",
     },
     group="tacit.types",

@@ -13,8 +13,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from tacit.ground.errors import ConfigError
 from tacit.signature.base import ArraySpec
 from tacit.signature.signature import Signature
+from tacit.signature.symbols import Symbols
 from tacit.skeletons.choices import Open, between, choice
 from tacit.skeletons.layers import ConvNormRelu, Logarithm, Residual, absolute
 from tacit.skeletons.table import Skeleton
@@ -60,34 +62,68 @@ class LogMel(nn.Module):
 
 
 class AudioNet(nn.Module):
-    """Fixed log-mel front, then convolutions over time, mean over time, linear."""
+    """Fixed log-mel front, convolutions over time, and a head: of the mean over time, or of each step for an output that has steps."""
 
     def __init__(self, signature: Signature, *, width: int, depth: int, bands: int, dropout: float) -> None:
         super().__init__()
         (spec,) = signature.input.arrays
         rate: int = signature.input.rate  # type: ignore[attr-defined]
-        window = 1 << round(math.log2(rate * 0.032))
-        hop = window * 5 // 16
+        window, hop = framing(rate)
         self.front = LogMel(rate=rate, bands=bands, window=window, hop=hop)
         frames = (spec.shape[0] - window) // hop + 1
         self.front_spec = ArraySpec("mel", (bands, frames), "float32", ("channel", "time"))
+        output = signature.output
+        self.steps = output.steps if isinstance(output, Symbols) else 0
+        strides = strides_for(frames, self.steps) if self.steps else (2, 2, 2)
         layers: list[nn.Module] = [nn.BatchNorm2d(bands), ConvNormRelu(bands, width, spatial=1, kernel=5)]
-        for stage in range(3):
+        for stage, stride in enumerate(strides):
             wide = width * (1 if stage == 0 else 2)
             layers += [Residual(wide, spatial=1, kernel=3) for _ in range(depth)]
-            layers.append(ConvNormRelu(wide, 2 * width, spatial=1, kernel=3, stride=2))
+            layers.append(ConvNormRelu(wide, 2 * width, spatial=1, kernel=3, stride=stride))
         self.body = nn.Sequential(*layers)
         self.dropout = nn.Dropout(dropout)
-        self.head = nn.Linear(2 * width, signature.output.width)
+        self.head = nn.Linear(2 * width, output.width // self.steps if self.steps else output.width)
 
     def behind_front(self, x: Tensor) -> Tensor:
-        """float32[batch, band, frame] -> scores float32[batch, score]."""
-        scores: Tensor = self.head(self.dropout(self.body(x.unsqueeze(2)).mean(dim=(2, 3))))
+        """float32[batch, band, frame] -> scores float32[batch, score]; those of steps stand one step after the other."""
+        y = self.body(x.unsqueeze(2))
+        if self.steps:
+            scores: Tensor = self.head(self.dropout(y.squeeze(2).transpose(1, 2)))  # [batch, step, name + 1]
+            return scores.flatten(1)
+        scores = self.head(self.dropout(y.mean(dim=(2, 3))))
         return scores
 
     def forward(self, x: Tensor) -> Tensor:
         """float32[batch, sample] -> scores float32[batch, score]."""
         return self.behind_front(self.front(x))
+
+
+def framing(rate: int) -> tuple[int, int]:
+    """Give the samples of a frame, a power of two near 32 ms, and from one frame to the next, some 10 ms.
+
+    >>> framing(8000), framing(16000)
+    ((256, 80), (512, 160))
+    """
+    window = 1 << round(math.log2(rate * 0.032))
+    return window, window * 5 // 16
+
+
+def strides_for(frames: int, steps: int) -> tuple[int, ...]:
+    """Give the strides of the three stages by which frames become steps; each halves them, rounding up, or keeps them.
+
+    Raises: ConfigError when `steps` is none of the four numbers that can be had.
+
+    >>> strides_for(97, 25)
+    (2, 2, 1)
+    """
+    possible = [-(-frames // 2**halvings) for halvings in range(4)]
+    if steps not in possible:
+        raise ConfigError(
+            f"expected {', '.join(map(str, possible[:-1]))} or {possible[-1]} steps of an output for {frames} frames, got {steps}",
+            fix=f"steps = {possible[2]}",
+        )
+    halvings = possible.index(steps)
+    return (2,) * halvings + (1,) * (3 - halvings)
 
 
 def build(signature: Signature, *, width: int = 64, depth: int = 1, bands: int = 40, dropout: float = 0.2) -> nn.Module:
