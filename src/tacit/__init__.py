@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from tacit.directory.labelling import export_labels, import_labels, set_labels
     from tacit.directory.making import new_program as new
     from tacit.directory.reading import read_program as read
+    from tacit.domains.data import DataSource, Download
+    from tacit.domains.program import DomainProgram, domain_program
+    from tacit.domains.standing import Standing
     from tacit.examples.examples import Examples
     from tacit.goals.goal import Goal
     from tacit.ground.budget import Budget
@@ -60,6 +63,7 @@ if TYPE_CHECKING:
     from tacit.signature.text import Text
     from tacit.signature.vector import Vector
     from tacit.skeletons.choices import between, choice
+    from tacit.targets.c.sources import native_library
 
 __version__ = "0.1.0"
 
@@ -115,6 +119,13 @@ _NAMES = {
     "push_media": "tacit.history.media_sync:push_media",
     "pull_media": "tacit.history.media_sync:pull_media",
     "verify_media": "tacit.history.media_verify:verify_media",
+    # domain programs
+    "DomainProgram": "tacit.domains.program:DomainProgram",
+    "DataSource": "tacit.domains.data:DataSource",
+    "Download": "tacit.domains.data:Download",
+    "Standing": "tacit.domains.standing:Standing",
+    "domain_program": "tacit.domains.program:domain_program",
+    "native_library": "tacit.targets.c.sources:native_library",
     # seams
     "Reporter": "tacit.ground.progress:Reporter",
     "TacitError": "tacit.ground.errors:TacitError",
@@ -125,6 +136,9 @@ __all__ = [
     "Binary",
     "Budget",
     "Class",
+    "DataSource",
+    "DomainProgram",
+    "Download",
     "Examples",
     "Goal",
     "Image",
@@ -135,6 +149,7 @@ __all__ = [
     "Row",
     "Series",
     "Signature",
+    "Standing",
     "TacitError",
     "Text",
     "Vector",
@@ -150,6 +165,7 @@ __all__ = [
     "choice",
     "compile",
     "diff",
+    "domain_program",
     "export_labels",
     "import_labels",
     "inspect",
@@ -159,6 +175,7 @@ __all__ = [
     "lower",
     "meld",
     "merge_labels",
+    "native_library",
     "new",
     "player",
     "preview",

@@ -42,6 +42,7 @@ FLOORS: dict[str, float] = {
     "tacit.history": 6.5,  # git and remotes; the instruments ask it who wrote a label, and when
     "tacit.instruments": 7,
     "tacit.registry": 7,
+    "tacit.domains": 7.2,  # runs other verbs and shows their reports
     "tacit": 7.5,  # the root: a table of contents, reached by name and only on use
     "tacit.cli": 8,
     "tacit.studio": 8,

@@ -61,7 +61,7 @@ def test_what_a_module_declares_is_there():
 
 
 def test_the_root_is_a_short_table_of_contents():
-    assert len(tacit.__all__) <= 50  # the nouns, and a name for each verb of the command line
+    assert len(tacit.__all__) <= 64  # the nouns, a name for each verb of the command line, and what a domain program builds on
     assert set(tacit.__all__) <= set(dir(tacit))
     undocumented = [name for name in tacit.__all__ if not name.startswith("__") and not inspect.getdoc(getattr(tacit, name))]
     assert undocumented == []

@@ -1,17 +1,13 @@
 """Fast path: the C of a program, compiled once into a cache and called in place of the interpreter.
 
 The file is named after the binary's digest, the processor and the text of the generator, so that it is never stale: another
-binary, machine or release of Tacit has another file. It is written beside and renamed, so that two processes which build at once
-both end with a whole file; it carries its own sha256, so that a damaged one is built anew and never opened. Nothing here is
-needed: whatever goes wrong, the interpreter computes the same.
+binary, machine or release of Tacit has another file; how it is kept whole stands in `tacit.ground.caches`. Nothing here is needed:
+whatever goes wrong, the interpreter computes the same.
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
-import stat
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -21,6 +17,7 @@ import numpy as np
 
 from tacit.binary.binary import Binary
 from tacit.binary.entry import EntryPoint
+from tacit.ground import caches
 from tacit.ground.errors import TacitError
 from tacit.ir import memory
 from tacit.ir.graph import Graph
@@ -34,8 +31,6 @@ from tacit.targets.target import Source, identifier
 
 #: A build pays when the interpreter would need longer than a compiler does: 1 to 3 s, at some 1e10 multiply-accumulates a second.
 WORTH_BUILDING = 20_000_000_000
-_SEAL = b"\ntacit sha256 "
-_SEAL_BYTES = len(_SEAL) + 64
 
 
 @dataclass(frozen=True)
@@ -106,9 +101,7 @@ def library_path(binary: Binary) -> Path:
 
 def cache_folder() -> Path:
     """Give the folder of the cache: ``$XDG_CACHE_HOME/tacit/native``, or below ``~/.cache``."""
-    base = os.environ.get("XDG_CACHE_HOME", "")
-    home = Path(base) if os.path.isabs(base) else Path(os.path.expanduser("~")) / ".cache"
-    return home / "tacit" / "native"
+    return caches.cache_folder("native")
 
 
 @cache
@@ -123,14 +116,7 @@ def _generator_key() -> str:
 
 def _opened(path: Path, binary: Binary) -> Library | None:
     """Open a library of the cache if it is whole and nobody else's."""
-    try:
-        if not _is_ours(path.parent) or not _is_ours(path):
-            return None
-        data = path.read_bytes()
-    except OSError:
-        return None
-    content, seal = data[:-_SEAL_BYTES], data[-_SEAL_BYTES:]
-    if seal != _sealed(content):
+    if not caches.is_sealed(path):
         return None
     try:
         return Library(path, binary.graphs)
@@ -138,30 +124,11 @@ def _opened(path: Path, binary: Binary) -> Library | None:
         return None
 
 
-def _is_ours(path: Path) -> bool:
-    """Tell whether nobody else can write what would be run here."""
-    if not hasattr(os, "getuid"):
-        return True
-    found = path.stat()
-    return found.st_uid == os.getuid() and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
-
-
-def _sealed(content: bytes) -> bytes:
-    return _SEAL + hashlib.sha256(content).hexdigest().encode()
-
-
 def _build(path: Path, binary: Binary) -> None:
     """Compile the library beside its place and rename it. Raises: TacitError, OSError."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    compiler, isa = need_compiler(), native_isa()
-    source = Source(identifier(str(binary.evidence.get("name") or "")), binary.graphs, binary.signature, binary.digest)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".build-") as name:
-        folder = Path(name)
+    with caches.making_sealed(path) as (folder, built):
+        compiler, isa = need_compiler(), native_isa()
+        source = Source(identifier(str(binary.evidence.get("name") or "")), binary.graphs, binary.signature, binary.digest)
         for file, content in emit_c(source, isa).files.items():
             (folder / file).write_bytes(content if isinstance(content, bytes) else content.encode())
-        built = folder / "built.so"
         build_library(built, name=source.name, graphs=source.graphs, sources=folder, compiler=compiler, isa=isa)
-        content = built.read_bytes()
-        built.write_bytes(content + _sealed(content))
-        built.chmod(0o600)
-        os.replace(built, path)
