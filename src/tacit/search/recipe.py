@@ -20,7 +20,8 @@ class Recipe:
     per step. epochs: at most so many passes, whatever the budget. warmup: fraction of the steps during which the rate rises.
     augment: names in `tacit.search.augmentation.AUGMENTATIONS`, or None for those that are safe for the type of the input.
     augment_from: fewer planned epochs than this train without augmentation. plain_tail: the last fraction of the steps is not
-    augmented. mixup: parameter of the Beta distribution by which augmented examples are blended (0: not). balance: weigh classes
+    augmented. small: the share of its rows and columns at which training sees a plane in the beginning; it grows to the whole.
+    mixup: parameter of the Beta distribution by which augmented examples are blended (0: not). balance: weigh classes
     by inverse frequency (None: when the goal is not accuracy). precision: float32, bfloat16
     or None (bfloat16 where the machine multiplies it in hardware). clip: greatest norm of the gradient (0: no limit).
     refit: after choosing, train on train and validation together, take the last weights, and report no validation score (None: when
@@ -40,6 +41,7 @@ class Recipe:
     augment: tuple[str, ...] | None = None
     augment_from: float = 6.0
     plain_tail: float = 0.1
+    small: float = 1.0
     mixup: float = 0.0
     refit: bool | None = None
     balance: bool | None = None

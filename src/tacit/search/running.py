@@ -176,7 +176,7 @@ class Runner:
         """Give the seconds left by the pace of this process so far, at most what the clock allows; None before there is a pace."""
         progress = self.training.progress
         taken = progress.step - self._first_step
-        estimate = (now - self._begun) / taken * progress.left if taken else None
+        estimate = (now - self._begun) / taken * self.training.effort() * progress.left if taken else None
         if self.clock is None or estimate is None:
             return estimate
         return min(estimate, self.clock.left())
@@ -190,7 +190,7 @@ class Runner:
             return
         self._paced = True
         pace = since / (progress.step - self._steps_then)
-        possible = max(1, min(int(left / pace), clock.most_steps - progress.step))
+        possible = max(1, min(int(left / (pace * self.training.effort())), clock.most_steps - progress.step))
         if abs(possible - progress.left) > 0.05 * progress.left + 1:
             progress.replan(possible)
         self._replanned, self._steps_then = now, progress.step

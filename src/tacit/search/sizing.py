@@ -23,13 +23,13 @@ def wanted_epochs(seconds: float, examples: int, most: int) -> float:
 
 
 def pace(training: Training, *, steps: int = 3) -> float:
-    """Measure the seconds per step on a training that is thrown away afterwards (the first two steps are not counted)."""
+    """Measure the mean seconds per step of a run on a training that is thrown away afterwards (the first two steps are not counted)."""
     for _ in range(2):
         training.step()
     begun = time.monotonic()
     for _ in range(steps):
         training.step()
-    return (time.monotonic() - begun) / steps
+    return (time.monotonic() - begun) / steps * training.effort()
 
 
 def size_for(

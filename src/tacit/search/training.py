@@ -22,6 +22,7 @@ from tacit.search.columns import FOCUS_UNTIL, Columns, Focus, Order, seed_of
 from tacit.search.dynamics import HOLDING, Dynamics, counts_from
 from tacit.search.losses import LOSSES, class_weights
 from tacit.search.optimisers import OPTIMISERS
+from tacit.search.planes import check_takes_smaller, effort_left, share_at, shrunk
 from tacit.search.recipe import Recipe
 from tacit.search.schedule import Progress, one_cycle
 from tacit.signature.signature import Signature
@@ -110,6 +111,14 @@ class Training:
         self.dynamics = Dynamics(len(task.train), output.width, output.loss, self.device)
         self.loss = math.nan
         self._initial = self.weights()
+        if recipe.small != 1.0:
+            self.network.eval()
+            check_takes_smaller(self.scores, self._train.rows(slice(0, 2))[0], self._train.specs, recipe.small)
+
+    def effort(self) -> float:
+        """Give the mean cost of the steps that are left, where the step that comes now costs 1."""
+        fraction, small = self.progress.fraction, self.recipe.small
+        return effort_left(fraction, small) / share_at(fraction, small) ** 2
 
     def reset(self) -> None:
         """Go back to the weights of the start; the progress stays."""
@@ -152,6 +161,8 @@ class Training:
         mix = self._mix(step_seed, len(rows)) if augmented else None
         if mix is not None:
             arrays = tuple(mix.blend(array) for array in arrays)
+        share = share_at(progress.fraction, recipe.small)
+        arrays = tuple(shrunk(array, spec, share) for array, spec in zip(arrays, self._train.specs, strict=True))
         self._seed_dropout(step_seed)
         rate = self.rate * recipe.learning_rate * one_cycle(progress.fraction, warmup=recipe.warmup)
         for group in self.optimiser.param_groups:

@@ -49,6 +49,7 @@ SKELETONS = Table(
     {
         "convnet2d": "tacit.skeletons.table:CONVNET_2D",
         "convnet1d": "tacit.skeletons.table:CONVNET_1D",
+        "whitenet": "tacit.skeletons.whitenet:WHITENET",
         "seriesnet": "tacit.skeletons.seriesnet:SERIESNET",
         "mlp": "tacit.skeletons.mlp:MLP",
         "textnet": "tacit.skeletons.textnet:TEXTNET",
