@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     from tacit.directory.making import new_program as new
     from tacit.directory.reading import read_program as read
     from tacit.domains.data import DataSource, Download
+    from tacit.domains.measuring import standing_of, time_per_answer
     from tacit.domains.program import DomainProgram, domain_program
+    from tacit.domains.scoring import scoreboard
     from tacit.domains.standing import Standing
     from tacit.examples.examples import Examples
     from tacit.goals.goal import Goal
@@ -125,6 +127,9 @@ _NAMES = {
     "Download": "tacit.domains.data:Download",
     "Standing": "tacit.domains.standing:Standing",
     "domain_program": "tacit.domains.program:domain_program",
+    "scoreboard": "tacit.domains.scoring:scoreboard",
+    "standing_of": "tacit.domains.measuring:standing_of",
+    "time_per_answer": "tacit.domains.measuring:time_per_answer",
     "native_library": "tacit.targets.c.sources:native_library",
     # seams
     "Reporter": "tacit.ground.progress:Reporter",
@@ -184,9 +189,12 @@ __all__ = [
     "read",
     "report",
     "resize",
+    "scoreboard",
     "set_labels",
     "split",
+    "standing_of",
     "test",
+    "time_per_answer",
     "verify_media",
 ]
 

@@ -30,8 +30,10 @@ from tacit.cli.commands import (
     media,
     meld,
     new,
+    play,
     resize,
     run,
+    scoreboard,
     test,
 )
 from tacit.cli.output import fail, say
@@ -53,8 +55,13 @@ COMMANDS: dict[str, Callable[..., int]] = {
     "build": build.command,
     "resize": resize.command,
     "meld": meld.command,
+    "scoreboard": scoreboard.command,
+    "play": play.command,
     "check": check.command,
 }
+
+#: Name of a command -> settings of its own, for one that hands options on.
+CONTEXTS: dict[str, dict[str, bool]] = {"play": play.SETTINGS}
 
 #: Name of a group of commands -> its commands, `tacit GROUP COMMAND`, and a line of help.
 GROUPS: dict[str, tuple[str, dict[str, Callable[..., int]]]] = {
@@ -118,7 +125,7 @@ def _guarded(function: Callable[..., int]) -> Callable[..., int]:
 
 
 for _name, _function in COMMANDS.items():
-    app.command(_name)(_guarded(_function))
+    app.command(_name, context_settings=CONTEXTS.get(_name))(_guarded(_function))
 
 for _name, (_help, _commands) in GROUPS.items():
     _group = typer.Typer(help=_help, rich_markup_mode=None, pretty_exceptions_enable=False)

@@ -15,10 +15,13 @@ from typing import Annotated, Any
 
 import typer
 
-from tacit.cli.output import emit, show, show_made
+from tacit.cli.output import emit, say, show, show_made
 from tacit.cli.settings import parse_settings
-from tacit.ground.errors import TacitError
+from tacit.ground.errors import ConfigError, TacitError
 from tacit.ground.tables import resolve
+
+#: What `tacit new --like` leaves in a directory: a program that compiles in its own way is known by it.
+LIKE_NOTE = ".tacit/like.json"
 
 
 def command(
@@ -48,6 +51,10 @@ def command(
     on: Annotated[
         str | None, typer.Option(help="Run trials elsewhere: ray, ray:4 (workers), ray://HOST:6379 (a cluster).", metavar="PLACE")
     ] = None,
+    like: Annotated[
+        str | None, typer.Option(help="Begin DIR like this domain program (default: ./NAME), or go on with it.", metavar="NAME")
+    ] = None,
+    data: Annotated[str | None, typer.Option(help="With --like: a data set that the program knows.", metavar="SET")] = None,
     label: Annotated[str | None, typer.Option(help="For a table: the column that holds the labels.")] = None,
     group: Annotated[str | None, typer.Option(help="For a table: a column whose values never straddle a split.")] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Where to write the binary.", metavar="FILE")] = None,
@@ -56,6 +63,13 @@ def command(
     """Find a program that meets the goal and write it as one file."""
     started = time.monotonic()
     given = list(settings or [])
+    if like is not None or data is not None or (source / LIKE_NOTE).is_file():
+        source, own = begin(source, like, data, label=label, group=group)
+        if own is not None:
+            others = {"--generations": generations, "--warm": warm, "--warm-from": warm_from, "--repeat": repeat, "--set": settings}
+            others |= {"--preview": preview, "--features": features, "--on": on, "--device": None if device == "auto" else device}
+            budget = {"minutes": minutes, "steps": steps, "seed": seed, "resume": resume, "output": output}
+            return compile_own(own, budget, others=others, as_json=as_json)
     origin = warm_from or ("auto" if warm else None)
     if repeat is not None:
         steps, seed, chosen, earlier = run_of(repeat, minutes=minutes, steps=steps)
@@ -92,6 +106,49 @@ def command(
     report = resolve("tacit.instruments.compile_report:report")(binary)
     show_made(report, path=path, card=card, as_json=as_json)
     return 0 if report.met else 1
+
+
+def begin(source: Path, like: str | None, data: str | None, *, label: str | None, group: str | None) -> tuple[Path, Any]:
+    """Make the directory like a domain program, or find it; give it, and what was begun where the program compiles in its own way.
+
+    Raises: TacitError; ConfigError for options that don't go together.
+    """
+    if like is None:
+        if data is not None:
+            raise ConfigError("expected --data with --like, got it alone", fix="tacit compile --like NAME --data SET")
+        return source, own_way(resolve("tacit.domains.making:found_like")(source))
+    if label is not None or group is not None:
+        raise ConfigError("expected --label and --group for a table, got them with --like", fix=f"tacit compile --like {like}")
+    directory = Path(like.replace("_", "-")) if source == Path(".") else source
+    with resolve("tacit.cli.progress:watch")() as reporter:
+        begun = resolve("tacit.domains.making:go_on_like")(directory, like, data=data, reporter=reporter)
+    done = "going on with" if begun.found else "made"
+    say(f"{done} {directory}, like {begun.program.name} with {begun.data}: {begun.program.title}")
+    return directory, own_way(begun)
+
+
+def own_way(begun: Any) -> Any:
+    """Give what was begun where its program compiles in its own way, else None."""
+    return begun if begun is not None and hasattr(begun.program, "compile") else None
+
+
+def compile_own(begun: Any, budget: dict[str, Any], *, others: dict[str, Any], as_json: bool) -> int:
+    """Compile in the way of a domain program. Raises: ConfigError for options that only `tacit.compile` knows."""
+    name = begun.program.name
+    if named := [option for option, value in others.items() if value]:
+        fix = f"tacit compile {begun.directory} --like {name}"
+        raise ConfigError(f"expected --minutes, --steps, --seed, --resume or -o for {name}, got {', '.join(named)}", fix=fix)
+    if budget["steps"] is not None and not str(budget["steps"]).isdigit():
+        raise ConfigError(f"expected a number of steps for {name}, got `{budget['steps']}`", fix="--steps 100")
+    parse_settings([], minutes=budget["minutes"], steps=budget["steps"])
+    steps = None if budget["steps"] is None else int(budget["steps"])
+    with resolve("tacit.cli.progress:watch")() as reporter:
+        path = resolve("tacit.domains.making:compile_like")(begun, **{**budget, "steps": steps}, reporter=reporter)
+    if as_json:
+        emit({"like": name, "data": begun.data, "directory": str(begun.directory), "path": str(path)})
+    else:
+        print(path)
+    return 0
 
 
 def show_preview(

@@ -1,0 +1,132 @@
+"""Run domain programs beside their predecessors, one after the other; what is done is on disk, and is not done again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from tacit.domains.board import Scoreboard, Section, read_scoreboard, these_versions, this_machine
+from tacit.domains.program import PROGRAMS, DomainProgram, data_set, domain_program
+from tacit.ground.errors import ConfigError, TacitError, UnknownName, raise_all
+from tacit.ground.files import write_atomic
+from tacit.ground.progress import Reporter
+
+#: Beside the scoreboard's file: where programs work, and keep what is long to make.
+WORK = ".tacit/scoreboard"
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """A program to run, or why it can't be, and its section so far."""
+
+    program: DomainProgram | None
+    section: Section
+
+
+def scoreboard(
+    names: Sequence[str] = (),
+    *,
+    data: str | None = None,
+    minutes: float | None = None,
+    steps: int | None = None,
+    seed: int = 0,
+    output: Path | None = None,
+    reporter: Reporter | None = None,
+) -> Scoreboard:
+    """Run the predecessor and the program of each domain on the same test data; give the rows.
+
+    names: the programs, ``NAME`` or ``NAME:SET``; none: all that are installed. data: the set of those that name none (by default each
+    program's embedded one). minutes, steps: the budget of each program; by default its own. output: the file in which every row is kept as
+    it comes; rows that it has from the same settings, machine and versions are not made again, and other programs' rows stay.
+    A program that fails leaves a section that says why, and the others go on.
+    Raises: UnknownName, ConfigError for what can't be run at all; FormatError for an `output` that holds something else.
+    """
+    if minutes is not None and steps is not None:
+        raise ConfigError(
+            "expected minutes or steps, got both", fix="--steps for a run that can be repeated, --minutes for one by the clock"
+        )
+    reporter = reporter or Reporter()
+    entries = _entries(names or list(PROGRAMS), data, {"minutes": minutes, "steps": steps, "seed": seed})
+    kept = list(read_scoreboard(output).sections) if output is not None else []
+    done: list[Section] = []
+    for place, entry in enumerate(entries):
+        named = f"{entry.section.program} on {entry.section.data}"
+        before = next((old for old in kept if old.same_run(entry.section) and not old.error), None)
+        if before is not None:
+            reporter.note(f"{place + 1} of {len(entries)}: {named} stands in {output} with these settings")
+            done.append(before)
+            continue
+        reporter.note(f"{place + 1} of {len(entries)}: {named}")
+        folder = (output.parent if output is not None else Path()) / WORK / _work_of(entry.section)
+        section = entry.section
+        for section in _growing(entry, folder, reporter):
+            kept = [old for old in kept if (old.program, old.data) != (section.program, section.data)]
+            kept.append(section)
+            if output is not None:
+                write_atomic(output, json.dumps(Scoreboard(tuple(kept)).to_json(), indent=1, ensure_ascii=False) + "\n")
+        done.append(section)
+    return Scoreboard(tuple(done))
+
+
+def _entries(names: Sequence[str], data: str | None, settings: dict[str, Any]) -> list[_Entry]:
+    """Find the programs and their data sets. Raises: one error that names every unknown one."""
+    machine, versions = this_machine(), these_versions()
+    problems, entries = [], []
+    for given in names:
+        name, colon, own = given.partition(":")
+        section = Section(name.replace("_", "-"), own if colon else data or "", settings, machine, versions)
+        try:
+            program = domain_program(name)
+            chosen = data_set(program, own if colon else data)
+        except UnknownName as error:
+            problems.append(f"{error.message}; {error.fix}" if error.fix else error.message)
+            continue
+        except Exception as error:  # it is installed and can't be imported: the others are still to run
+            entries.append(_Entry(None, replace(section, error=_said(error))))
+            continue
+        entries.append(_Entry(program, replace(section, program=program.name, data=chosen)))
+    raise_all(problems, heading="expected domain programs and data sets that are known", fix="tacit scoreboard NAME:SET", error=ConfigError)
+    return entries
+
+
+def _growing(entry: _Entry, folder: Path, reporter: Reporter) -> Iterator[Section]:
+    """Give the section as it grows by a row, and at the end; a failure ends it with the reason.
+
+    Until all rows are there it says that it was interrupted, so that one that was killed is made again.
+    """
+    section, settings = replace(entry.section, error="interrupted"), entry.section.settings
+    if entry.program is None:
+        reporter.note(f"{section.program} failed: {entry.section.error}")
+        yield entry.section
+        return
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        rows = entry.program.standings(
+            entry.section.data,
+            minutes=settings["minutes"],
+            steps=settings["steps"],
+            seed=settings["seed"],
+            folder=folder,
+            reporter=reporter,
+        )
+        for row in rows:
+            reporter.note(f"{row.contestant}: {row.metric} {row.score:.4f}")
+            section = replace(section, standings=(*section.standings, row))
+            yield section
+        yield replace(section, error="" if section.standings else "it gave no rows")
+    except Exception as error:  # a program of somebody else's may raise anything, and the others are still to run
+        reporter.note(f"{section.program} failed: {_said(error)}")
+        yield replace(section, error=_said(error))
+
+
+def _work_of(section: Section) -> str:
+    """Name a folder to work in, another one for other settings: what is kept there was made by them."""
+    given = [f"{name}-{value}" for name, value in section.settings.items() if value is not None]
+    return "-".join([section.program, section.data, *given])
+
+
+def _said(error: Exception) -> str:
+    return str(error) if isinstance(error, TacitError) else f"{type(error).__name__}: {error}"
