@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 from tacit.ground.tables import resolve
 
 if TYPE_CHECKING:
+    from tacit.acting.measuring import measure_match as match
+    from tacit.acting.measuring import opponent_of as opponent
     from tacit.acting.measuring import player_of as player
     from tacit.binary.binary import Binary
     from tacit.binary.loading import load
@@ -103,6 +105,8 @@ _NAMES = {
     "lower": "tacit.lowering.lower:lower_module",
     "load": "tacit.binary.loading:load",
     "player": "tacit.acting.measuring:player_of",
+    "opponent": "tacit.acting.measuring:opponent_of",
+    "match": "tacit.acting.measuring:measure_match",
     "inspect": "tacit.instruments.inspection:inspect",
     "test": "tacit.instruments.testing:test",
     "diff": "tacit.instruments.behaviour.comparing:diff",
@@ -178,10 +182,12 @@ __all__ = [
     "lint",
     "load",
     "lower",
+    "match",
     "meld",
     "merge_labels",
     "native_library",
     "new",
+    "opponent",
     "player",
     "preview",
     "pull_media",

@@ -66,6 +66,17 @@ def player_of(binary: Binary, game: Game, evaluations: int) -> Player:
     return SearchingPlayer(game, network_of_binary(binary), evaluations)
 
 
+def opponent_of(name: str, game: Game, evaluations: int, *, seed: int = 0) -> Player:
+    """Give an opponent by its name (``random``, ``uct``) as a player with so many evaluations per move. Raises: UnknownName."""
+    player: Player = OPPONENTS.get(name)(game, evaluations, seed)
+    return player
+
+
+def measure_match(game: Game, player: Player, opponent: Player, *, games: int = GAMES, seed: int = 0) -> dict[str, Any]:
+    """Play a match, two games from each random opening with the sides exchanged; give the player's shares as JSON values."""
+    return shares_of(match(game, player, opponent, games, seed))
+
+
 def measure_environment(
     binary: Binary, environment: Environment, *, episodes: int = EPISODES, seed: int = 0, reporter: Reporter | None = None
 ) -> dict[str, Any]:
@@ -104,8 +115,8 @@ def measure_game(
     against = {}
     player = player_of(binary, game, evaluations)
     for place, name in enumerate(opponents):
-        opponent: Player = OPPONENTS.get(name)(game, evaluations, seed)
-        against[name] = shares_of(match(game, player, opponent, games, seed)) | {"evaluations": evaluations}
+        opponent = opponent_of(name, game, evaluations, seed=seed)
+        against[name] = measure_match(game, player, opponent, games=games, seed=seed) | {"evaluations": evaluations}
         if reporter is not None:
             reporter.progress((place + 1) / len(opponents), None, f"against {name}: won {against[name]['wins']} of {games}")
     return {"count": games, "of": "games", "evaluations": evaluations, "against": against}

@@ -17,7 +17,7 @@ import tacit
 
 #: What is tried, beside what scikit-learn takes by itself.
 REGULARISATION = (1.0, 3.0, 10.0, 30.0)
-GAMMA = ("scale", 0.01, 0.03, 0.1)
+GAMMA: tuple[float | str, ...] = ("scale", 0.01, 0.03, 0.1)
 
 
 def predecessor(examples: tacit.Examples, *, reporter: tacit.Reporter) -> tacit.Standing:
@@ -28,7 +28,7 @@ def predecessor(examples: tacit.Examples, *, reporter: tacit.Reporter) -> tacit.
     begun = time.process_time()
     train, validation, test = (examples.split(name) for name in ("train", "validation", "test"))
     scores = {}
-    pairs = list(itertools.product(REGULARISATION, GAMMA))
+    pairs: list[tuple[float, float | str]] = list(itertools.product(REGULARISATION, GAMMA))
     for place, (regularisation, gamma) in enumerate(pairs):
         model = machine(regularisation, gamma).fit(values(train), train.targets)
         scores[regularisation, gamma] = model.score(values(validation), validation.targets)
