@@ -4,6 +4,8 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 DEMO   := build/demo
+# A process per core, each of which takes whole files; on 16 cores as many PyTorches would not fit into memory.
+SPREAD := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 .PHONY: setup demo test test-all check bench clean
 
@@ -26,10 +28,10 @@ demo: setup
 	$(BIN)/tacit run $(DEMO)/digits.tacit $(DEMO)/digits/picture.png
 
 test: setup
-	$(BIN)/python -m pytest -m "not system"
+	$(BIN)/python -m pytest $(SPREAD) -m "not system"
 
 test-all: setup
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(SPREAD)
 
 check: setup
 	$(BIN)/ruff check .
