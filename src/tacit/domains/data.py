@@ -13,11 +13,14 @@ from pathlib import Path
 
 from tacit.ground.caches import cache_folder
 from tacit.ground.errors import InputError, TacitError
+from tacit.ground.locks import locked
 from tacit.ground.progress import Reporter
 
 VARIABLE = "TACIT_DATA"
 _SECONDS = 60.0  # without a byte
+_OTHERS = 3600.0  # another process that fetches the same set
 _PIECE = 1 << 20
+_PART = ".part"
 
 
 @dataclass(frozen=True)
@@ -66,13 +69,13 @@ class DataSource:
         if not self.files:
             raise InputError(self._expected(), cause=self._lacks(given), fix=self._fix())
         place = cache_folder("data") / self.name
-        wanted = {name: download for name, download in self.files.items() if not (place / name).is_file()}
-        if wanted:
-            reporter = reporter or Reporter()
-            reporter.phase(f"fetching {self.title}")
-            reporter.note(f"{self.title}, licence: {self.licence} - {self.page}")
-            self._fetch_all(wanted, place, given, reporter)
+        if self._wanted(place):
+            with locked(place / ".lock", f"fetching {self.name}", wait=_OTHERS):
+                self._fetch_all(place, given, reporter or Reporter())
         return place
+
+    def _wanted(self, place: Path) -> dict[str, Download]:
+        return {name: download for name, download in self.files.items() if not (place / name).is_file()}
 
     def _missing(self, folder: Path) -> list[str]:
         return [name for name in self.packs if not (folder / name).is_file()]
@@ -92,7 +95,13 @@ class DataSource:
             return f"{VARIABLE} holds no folder `{self.name}` - at `{given}`"
         return f"`{folder}` lacks {', '.join(self._missing(folder))}"
 
-    def _fetch_all(self, wanted: Mapping[str, Download], place: Path, given: str, reporter: Reporter) -> None:
+    def _fetch_all(self, place: Path, given: str, reporter: Reporter) -> None:
+        wanted = self._wanted(place)  # another process may have done it meanwhile
+        if wanted:
+            reporter.phase(f"fetching {self.title}")
+            reporter.note(f"{self.title}, licence: {self.licence} - {self.page}")
+        for left in place.rglob(f".*{_PART}"):  # of a process that was killed, for nobody else holds the lock
+            left.unlink(missing_ok=True)
         whole = sum(download.bytes or 0 for download in wanted.values())
         before = 0
         for name, download in wanted.items():
@@ -115,7 +124,7 @@ def fetch(download: Download, path: Path, *, reporter: Reporter, before: int = 0
     Raises: OSError for the network and the disk; TacitError for a file that is not the right one.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=_PART)
     hashes = {kind: hashlib.new(kind, usedforsecurity=False) for kind in ("sha256", "md5") if getattr(download, kind)}
     try:
         got = 0

@@ -24,7 +24,7 @@ def command(
     group: Annotated[str | None, typer.Option(help="A column whose values never straddle a split (a person, a machine ...).")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> int:
-    """Make a program directory from what you have, or like a domain program."""
+    """Make a program directory from what you have or know by name."""
     if (source is None) == (like is None):
         given = "neither" if like is None else "both"
         raise ConfigError(f"expected --from or --like, got {given}", fix=f"tacit new {directory} --from PATH")

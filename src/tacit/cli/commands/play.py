@@ -17,9 +17,9 @@ SETTINGS = {"ignore_unknown_options": True, "allow_extra_args": True}
 def command(
     context: typer.Context,
     name: Annotated[str, typer.Argument(help="The domain program.", metavar="NAME")],
-    options: Annotated[bool, typer.Option("--options", help="List the options of the program.")] = False,
+    options: Annotated[bool, typer.Option("--options", help="List the options that NAME has of its own.")] = False,
 ) -> int:
-    """Play with a domain program; what follows NAME is its own options."""
+    """Play with a domain program, which has options of its own."""
     program = resolve("tacit.domains.program:domain_program")(name)
     if not hasattr(program, "play"):
         raise InputError(f"expected a program to play with, {program.name} has nothing to play", fix="tacit play go")
