@@ -35,6 +35,11 @@ class Section:
     standings: tuple[Standing, ...] = ()
     error: str = ""
 
+    @property
+    def named(self) -> str:
+        """What a person calls it."""
+        return f"{self.program} on {self.data}" if self.data else self.program
+
     def same_run(self, other: Section) -> bool:
         """Tell whether another section would be made again in the same way."""
         mine, theirs = ((one.program, one.data, one.settings, one.machine, one.versions) for one in (self, other))
@@ -72,7 +77,7 @@ class Scoreboard:
     def parts(self) -> list[Part]:
         """Lay out for a person: a row for each contestant, and for each program that failed a line that says why."""
         rows = [_row(section, row) for section in self.sections for row in section.standings]
-        failed = [f"{section.program} on {section.data}: {section.error}" for section in self.sections if section.error]
+        failed = [f"{section.named}: {section.error}" for section in self.sections if section.error]
         shown: list[Part] = [Grid("scoreboard", _COLUMNS, tuple(rows))] if rows else []
         return [*shown, *(["", *failed] if failed else [])]
 

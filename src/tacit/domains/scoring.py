@@ -53,7 +53,7 @@ def scoreboard(
     kept = list(read_scoreboard(output).sections) if output is not None else []
     done: list[Section] = []
     for place, entry in enumerate(entries):
-        named = f"{entry.section.program} on {entry.section.data}"
+        named = entry.section.named
         before = next((old for old in kept if old.same_run(entry.section) and not old.error), None)
         if before is not None:
             reporter.note(f"{place + 1} of {len(entries)}: {named} stands in {output} with these settings")
