@@ -31,7 +31,7 @@ enum { TACIT_BEST = -1, TACIT_SCALAR = 0, TACIT_AVX2 = 1, TACIT_AVX512 = 2 };
 enum { TACIT_LINEAR = 0, TACIT_LOGARITHM = 1 };
 
 /* A layer of more units than this is run as the table of its knots; the bits of the output are the same. */
-enum { TACIT_LAYER = 16 };
+enum { TACIT_LAYER = 8 };
 
 typedef struct {
     const uint64_t *keys;   /* [count], sorted */
@@ -73,6 +73,12 @@ int64_t tacit_tree_find(const tacit_tree *tree, uint64_t query, int right, int i
 
 /* Merge two sorted arrays into merged[many_a + many_b]. */
 void tacit_merge(const uint64_t *a, uint64_t many_a, const uint64_t *b, uint64_t many_b, uint64_t *merged);
+
+/* Strings lie one after another in `keys`, string i from key_ends[i] to key_ends[i + 1] - 1. Query i lies between places[i] and last[i]
+ * among them (by its first bytes, from a lookup on both sides); its place is written to places[i]. */
+void tacit_texts_bisect(
+    const uint8_t *keys, const int64_t *key_ends, const uint8_t *queries, const int64_t *query_ends, uint64_t many, int right,
+    const int64_t *last, int64_t *places);
 
 #ifdef __cplusplus
 }
