@@ -64,6 +64,14 @@ class Game(Protocol):
         """Show positions to a network as the player whose turn it is sees them: float32[game, plane, row, column]."""
 
 
+@runtime_checkable
+class HasPlayouts(Protocol):
+    """What a game may have besides: random games of its own, fast or more sensible than any legal move, for searches without a network."""
+
+    def playouts(self, positions: np.ndarray, seeds: np.ndarray) -> np.ndarray:
+        """Give float32[game], how a random game from each position on ends for the player who began. seeds: uint64[game] decide it all."""
+
+
 def signature_of_game(game: Game) -> Signature:
     """Give the types of a game: its planes in, one score per move out."""
     return Board(*game.planes) >> Class(tuple(game.moves))

@@ -44,9 +44,11 @@ class SelfPlayRecipe:
 
     evaluations: positions judged per move. games: played in a round, in `shares` shares that workers can play at once; so many games of
     a share run side by side. explore: so many first moves are drawn by the visits, later ones are the best. noise, noise_total: Dirichlet
-    noise at the roots. keep: newest positions that are learnt from. reuse: how often each is learnt from on average. batch,
-    learning_rate (falls in a line to a tenth), weight_decay: of gradient descent. searched: share of the search's own estimate in what
-    the worth is taught, beside the outcome.
+    noise at the roots. full: share of the moves that are searched with as many evaluations, and learnt from; the others are searched with
+    `fast` and no noise, only to bring games to their ends (Wu 2019, "Accelerating Self-Play Learning in Go", 3.1). opening: up to so many
+    random moves begin a game, and aren't learnt from. keep: newest positions that are learnt from. reuse: how often each is learnt from on
+    average. batch, learning_rate (falls in a line to a tenth), weight_decay: of gradient descent. searched: share of the search's own
+    estimate in what the worth is taught, beside the outcome.
     """
 
     evaluations: int = 64
@@ -55,6 +57,9 @@ class SelfPlayRecipe:
     explore: int = 12
     noise: float = 0.25
     noise_total: float = 10.0
+    full: float = 1.0
+    fast: int = 8
+    opening: int = 0
     keep: int = 40_000
     reuse: float = 4.0
     batch: int = 256
@@ -73,12 +78,11 @@ def settings_for(kind: type[Settings], overrides: Mapping[str, Any]) -> Settings
             problems.append(f"`train.{key}` is not known: {did_you_mean(key, list(known))}")
             continue
         whole = str(known[key].type) == "int"
-        good = not isinstance(value, bool) and isinstance(value, int if whole else int | float) and value >= (1 if whole else 0)
+        least = 1 if whole and known[key].default else 0
+        good = not isinstance(value, bool) and isinstance(value, int if whole else int | float) and value >= least
         if good:
             values[key] = int(value) if whole else float(value)
         else:
-            problems.append(
-                f"`train.{key}` expected {'a whole number of at least 1' if whole else 'a number of at least 0'}, got {value!r}"
-            )
+            problems.append(f"`train.{key}` expected {'a whole number' if whole else 'a number'} of at least {least}, got {value!r}")
     raise_all(problems, heading="expected settings under [train] that are understood", fix=f"known: {', '.join(known)}", error=ConfigError)
     return kind(**values)

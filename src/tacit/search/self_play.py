@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from tacit.environments.game import Game
 from tacit.ground.errors import InputError
 from tacit.search.columns import seed_of
+from tacit.search.game_native import pays
 from tacit.search.game_network import network_of
 from tacit.search.players import SearchingPlayer, match, random_opponent
 from tacit.search.policy_recipe import SelfPlayRecipe
@@ -38,6 +39,8 @@ class SelfPlay:
         self.game, self.recipe, self.seed, self.workers = game, recipe, seed, workers
         self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # a quarter less time per step
         self.each = recipe.games
+        mean = recipe.full * recipe.evaluations + (1.0 - min(1.0, recipe.full)) * recipe.fast
+        self.native = pays(game, network, games=recipe.games // max(1, min(recipe.shares, recipe.games)), evaluations=mean)
         self.optimiser = torch.optim.AdamW(network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
         self.kept: Played | None = None
         self.loss, self.length, self.rounds, self.against_random = (0.0, 0.0), 0.0, 0, 0.0
@@ -59,7 +62,8 @@ class SelfPlay:
         recipe = self.recipe
         counts = [len(part) for part in np.array_split(np.arange(recipe.games), min(recipe.shares, recipe.games))]
         shares = [
-            Share(self.game, self.network, recipe, count, seed_of(self.seed, "games", number, place)) for place, count in enumerate(counts)
+            Share(self.game, self.network, recipe, count, seed_of(self.seed, "games", number, place), self.native)
+            for place, count in enumerate(counts)
         ]
         parts: dict[int, Played] = {}
         for place, result in self.workers.run(play_share, shares):

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from torch import nn
 
-from tacit.environments.game import Game, to_mover
+from tacit.environments.game import Game, random_moves, to_mover
+from tacit.search.game_native import native_network
 from tacit.search.game_network import network_of
 from tacit.search.policy_recipe import SelfPlayRecipe
 from tacit.search.tree_search import ByNetwork, Noise, search
@@ -18,13 +19,14 @@ _FIELDS = ("positions", "policies", "outcomes", "worths")
 
 @dataclass(frozen=True, eq=False)
 class Share:
-    """Some games of a round: everything that decides them."""
+    """Some games of a round: everything that decides them. native: the network is evaluated by compiled code, and by no other."""
 
     game: Game
     network: nn.Module
     recipe: SelfPlayRecipe
     games: int
     seed: int
+    native: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,18 +64,27 @@ class Played:
 def play_share(share: Share) -> Played:
     """Play the games of a share, all side by side; what comes out depends on the share alone."""
     game, recipe, random = share.game, share.recipe, np.random.default_rng(share.seed)
-    evaluate = ByNetwork(game, network_of(share.network))
-    noise = Noise(recipe.noise, recipe.noise_total)
-    positions, going = game.start(share.games), np.arange(share.games)
+    network = native_network(game, share.network) if share.native else network_of(share.network)
+    evaluate = ByNetwork(game, network)
+    positions, going = opened(game, share.games, random, recipe.opening), np.arange(share.games)
     whose: list[np.ndarray] = []
     met: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
     ends = np.zeros(share.games, np.float32)
     ply = 0
     while len(going):
-        found = search(game, positions, evaluate, evaluations=recipe.evaluations, noise=noise, random=random)
-        policies = found.visits / found.visits.sum(axis=1, keepdims=True)
-        met.append((positions, policies.astype(np.float32), found.worth))
-        whose.append(going)
+        learnt = np.ones(len(going), bool) if recipe.full >= 1 else random.random(len(going)) < recipe.full
+        policies = np.zeros((len(going), len(game.moves)), np.float32)
+        for full in (True, False):
+            rows = np.flatnonzero(learnt == full)
+            if not len(rows):
+                continue
+            noise = Noise(recipe.noise, recipe.noise_total) if full else None
+            evaluations = recipe.evaluations if full else recipe.fast
+            found = search(game, positions[rows], evaluate, evaluations=evaluations, noise=noise, random=random)
+            policies[rows] = found.visits / found.visits.sum(axis=1, keepdims=True)
+            if full:
+                met.append((positions[rows], policies[rows], found.worth))
+                whose.append(going[rows])
         drawn = (policies.cumsum(axis=1) > random.random((len(going), 1)) * 0.999999).argmax(axis=1)
         positions = game.play(positions, drawn if ply < recipe.explore else policies.argmax(axis=1))
         outcome = game.outcome(positions)
@@ -81,7 +92,29 @@ def play_share(share: Share) -> Played:
         ends[going[ended]] = outcome[ended]
         positions, going = positions[~ended], going[~ended]
         ply += 1
-    order = np.argsort(np.concatenate(whose), kind="stable")  # game by game, so that the newest are whole games
+    return _in_order(game, ends, whose, met)
+
+
+def _in_order(
+    game: Game, ends: np.ndarray, whose: Sequence[np.ndarray], met: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]]
+) -> Played:
+    """Put what was met ply by ply in the order of the games, so that the newest are whole games."""
+    if not met:
+        nothing = np.zeros(0, np.float32)
+        return Played(game.start(0), np.zeros((0, len(game.moves)), np.float32), nothing, nothing)
+    order = np.argsort(np.concatenate(whose), kind="stable")
     positions, policies, worths = (np.concatenate([part[place] for part in met])[order] for place in range(3))
     outcomes = to_mover(game, positions, ends[np.concatenate(whose)[order]])
     return Played(positions, policies, outcomes, worths.astype(np.float32))
+
+
+def opened(game: Game, count: int, random: np.random.Generator, most: int) -> np.ndarray:
+    """Give positions after 0 to `most` random moves each, none of which has ended; a game that would end on the way stays before that."""
+    positions = game.start(count)
+    left = random.integers(0, most + 1, count) if most else np.zeros(count, np.int64)
+    while (rows := np.flatnonzero(left > 0)).size:
+        after = game.play(positions[rows], random_moves(game, positions[rows], random))
+        going = np.isnan(game.outcome(after))
+        positions[rows[going]] = after[going]
+        left[rows] = np.where(going, left[rows] - 1, 0)
+    return positions

@@ -12,13 +12,11 @@ from typing import Protocol
 
 import numpy as np
 
-from tacit.environments.game import Game, random_moves, to_mover
+from tacit.environments.game import Game, HasPlayouts, random_moves, to_mover
+from tacit.search.walking import PRIOR, VISITS, WINS, Puct, Rule, Walk, walk_by
 
 #: Planes float32[game, plane, row, column] -> scores float32[game, move] of moves, and worth float32[game] (-1 to 1) to who moves.
 Network = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
-
-#: Statistics of a move: the three planes of `Forest.edges`.
-_VISITS, _WINS, _PRIOR = 0, 1, 2
 
 
 class Evaluate(Protocol):
@@ -42,13 +40,17 @@ class ByNetwork:
 
 @dataclass(frozen=True, eq=False)
 class ByPlayouts:
-    """Judge positions by one random game each from there on; all moves are equally likely beforehand."""
+    """Judge positions by one random game each from there on, the game's own kind where it has one; all moves are alike beforehand."""
 
     game: Game
     random: np.random.Generator
 
     def __call__(self, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Play to the end."""
+        known = np.zeros((len(positions), len(self.game.moves)), np.float32)
+        if isinstance(self.game, HasPlayouts):
+            seeds = self.random.integers(0, 2**63, len(positions)).astype(np.uint64)
+            return known, to_mover(self.game, positions, self.game.playouts(positions, seeds))
         worth, going, now = np.zeros(len(positions), np.float32), np.arange(len(positions)), positions
         while len(going):
             now = self.game.play(now, random_moves(self.game, now, self.random))
@@ -56,31 +58,7 @@ class ByPlayouts:
             ended = ~np.isnan(outcome)
             worth[going[ended]] = outcome[ended]
             now, going = now[~ended], going[~ended]
-        return np.zeros((len(positions), len(self.game.moves)), np.float32), to_mover(self.game, positions, worth)
-
-
-class Rule(Protocol):
-    """Choose a move in nodes: edges float32[node, 3, move] (visits, sum of worths, prior; -inf: not legal) and worth float32[node]."""
-
-    def __call__(self, edges: np.ndarray, worth: np.ndarray) -> np.ndarray:
-        """Give int64[node]."""
-
-
-@dataclass(frozen=True)
-class Puct:
-    """The mean worth plus what the prior promises. first: a move that was never tried counts as so much worse than its node."""
-
-    explore: float = 1.5
-    first: float = 0.2
-
-    def __call__(self, edges: np.ndarray, worth: np.ndarray) -> np.ndarray:
-        """Give the moves with the greatest upper bound."""
-        visits = edges[:, _VISITS]
-        bound = edges[:, _PRIOR] / (1.0 + visits)
-        bound *= self.explore * np.sqrt(visits.sum(axis=1) + 1.0)[:, None]
-        bound += np.where(visits > 0, edges[:, _WINS] / np.maximum(visits, 1.0), (worth - self.first)[:, None])
-        chosen: np.ndarray = bound.argmax(axis=1)
-        return chosen
+        return known, to_mover(self.game, positions, worth)
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,11 +70,11 @@ class Ucb1:
 
     def __call__(self, edges: np.ndarray, worth: np.ndarray) -> np.ndarray:
         """Give the moves with the greatest upper bound."""
-        visits = edges[:, _VISITS]
+        visits = edges[:, VISITS]
         tried = np.maximum(visits, 1.0)
-        bound = edges[:, _WINS] / tried + self.explore * np.sqrt(np.log(visits.sum(axis=1) + 1.0)[:, None] / tried)
+        bound = edges[:, WINS] / tried + self.explore * np.sqrt(np.log(visits.sum(axis=1) + 1.0)[:, None] / tried)
         fresh = 1e6 + self.random.random(visits.shape, np.float32)
-        bound = np.where(np.isneginf(edges[:, _PRIOR]), -np.inf, np.where(visits > 0, bound, fresh))
+        bound = np.where(np.isneginf(edges[:, PRIOR]), -np.inf, np.where(visits > 0, bound, fresh))
         chosen: np.ndarray = bound.argmax(axis=1)
         return chosen
 
@@ -149,43 +127,18 @@ class Forest:
             going, positions = rows[~ended], positions[~ended]
         if len(going):
             scores, self.worth[going] = evaluate(positions)
-            self.edges[going, _PRIOR] = _softmax(scores, self.game.legal(positions))
+            self.edges[going, PRIOR] = _softmax(scores, self.game.legal(positions))
         return rows
 
-    def descend(self, rule: Rule) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Go down every tree to a move that leads nowhere yet, or to an ended game.
-
-        Gives nodes and moves on the way, int64[depth, game] each (-1 below the end), and how many there are, int64[game].
-        """
-        active, at = np.arange(self.count), self.roots
-        nodes, moves = [], []
-        length = np.zeros(self.count, np.int64)
-        while len(active):
-            chosen = rule(self.edges[at], self.worth[at])
-            nodes.append(_spread(at, active, self.count))
-            moves.append(_spread(chosen, active, self.count))
-            length[active] += 1
-            below = self.below[at, chosen]
-            on = (below >= 0) & ~self.ended[below]
-            active, at = active[on], below[on]
-        return np.stack(nodes), np.stack(moves), length
-
-    def simulate(self, rule: Rule, evaluate: Evaluate) -> None:
+    def simulate(self, walk: Walk, evaluate: Evaluate) -> None:
         """Go down every tree once, add what is new there, and tell the nodes on the way what it is worth."""
-        nodes, moves, length = self.descend(rule)
-        games = np.arange(self.count)
-        last, move = nodes[length - 1, games], moves[length - 1, games]
+        last, move = walk.down(self)
         leaves = self.below[last, move]
         new = np.flatnonzero(leaves < 0)
         if len(new):
             leaves[new] = self.add(new, self.game.play(self.positions[last[new]], move[new]), evaluate)
             self.below[last[new], move[new]] = leaves[new]
-        depth, which = np.nonzero(nodes >= 0)
-        # What is good for who moves at the leaf is bad for who moved there, and so on upward.
-        sign = 1.0 - 2.0 * ((length[which] - depth) % 2)
-        at, by = nodes[depth, which], moves[depth, which]
-        self.edges[at, _VISITS, by] += 1.0
-        self.edges[at, _WINS, by] += (sign * self.worth[leaves[which]]).astype(np.float32)
+        walk.up(self, leaves)
 
 
 def search(
@@ -205,13 +158,13 @@ def search(
     forest = Forest(game, positions, max(2, evaluations))
     forest.add(np.arange(len(positions)), positions, evaluate)
     roots = forest.roots
-    prior = forest.edges[roots, _PRIOR]
+    prior = forest.edges[roots, PRIOR]
     if noise is not None and random is not None:
-        forest.edges[roots, _PRIOR] = _noisy(prior, noise, random)
-    chosen = rule or Puct()
+        forest.edges[roots, PRIOR] = _noisy(prior, noise, random)
+    walk = walk_by(rule or Puct())
     for _ in range(max(1, evaluations - 1)):
-        forest.simulate(chosen, evaluate)
-    visits, wins = forest.edges[roots, _VISITS], forest.edges[roots, _WINS]
+        forest.simulate(walk, evaluate)
+    visits, wins = forest.edges[roots, VISITS], forest.edges[roots, WINS]
     return Searched(visits, wins.sum(axis=1) / np.maximum(visits.sum(axis=1), 1.0), np.where(np.isneginf(prior), 0.0, prior))
 
 
@@ -229,10 +182,3 @@ def _noisy(prior: np.ndarray, noise: Noise, random: np.random.Generator) -> np.n
     drawn = random.standard_gamma(noise.total / legal.sum(axis=1, keepdims=True) * np.ones(prior.shape)) * legal
     drawn /= np.maximum(drawn.sum(axis=1, keepdims=True), 1e-30)
     return np.where(legal, (1.0 - noise.weight) * prior + noise.weight * drawn, -np.inf).astype(np.float32)
-
-
-def _spread(values: np.ndarray, places: np.ndarray, count: int) -> np.ndarray:
-    """Give int64[count] with values at places, -1 elsewhere."""
-    whole = np.full(count, -1, np.int64)
-    whole[places] = values
-    return whole

@@ -69,13 +69,14 @@ class Entry:
         return sum(step.macs for step in self.steps)
 
 
-def emit_c(source: Source, isa: Isa, *, tuner: Tuner | None = None) -> CSource:
+def emit_c(source: Source, isa: Isa, *, tuner: Tuner | None = None, literals: bool = True) -> CSource:
     """Give the header, the text and the weights of a program for one instruction set. tuner: measures instead of estimating.
 
+    literals: write float constants that are one number into the text; without, other weights of the same network have the same text.
     Raises: TacitError when what is to be measured does not compile or run.
     """
     blob = Blob()
-    entries = [_entry(source.name, name, graph, isa, blob, tuner) for name, graph in source.graphs.items()]
+    entries = [_entry(source.name, name, graph, isa, blob, tuner, literals) for name, graph in source.graphs.items()]
     lanes = sorted({count for entry in entries for count in entry.lanes})
     parts = [
         f"/* {_title(source)}\n   Generated for {isa.name}; flags: {' '.join(isa.flags) or 'none'}. */\n",
@@ -101,13 +102,13 @@ def function_name(program: str, entry: str) -> str:
     return program if entry == MAIN else f"{program}_{re.sub(r'[^a-z0-9]+', '_', entry.lower()).strip('_')}"
 
 
-def _entry(program: str, name: str, graph: Graph | IntegerGraph, isa: Isa, blob: Blob, tuner: Tuner | None) -> Entry:
+def _entry(program: str, name: str, graph: Graph | IntegerGraph, isa: Isa, blob: Blob, tuner: Tuner | None, literals: bool) -> Entry:
     function = function_name(program, name)
     if isinstance(graph, Graph):
         graph = rewrite(turn_buffers(graph, isa), isa)
     plain = shadow(graph) if isinstance(graph, IntegerGraph) else graph
     layout = integer_layout(graph, isa, blob, function) if isinstance(graph, IntegerGraph) else float_layout(graph)
-    chosen = _kernels(graph, isa, layout, tuner)
+    chosen = _kernels(graph, isa, layout, tuner, literals)
     kernels, steps = [], []
     for number, (instruction, kernel) in enumerate(zip(plain.instructions, chosen, strict=True)):
         body = "\n".join(f"  {line}" for line in kernel.lines(blob, layout.pointers))
@@ -122,13 +123,13 @@ def _entry(program: str, name: str, graph: Graph | IntegerGraph, isa: Isa, blob:
     return Entry(function, name, inputs, outputs, layout.arena_bytes, text, lanes, tuple(steps))
 
 
-def _kernels(graph: Graph | IntegerGraph, isa: Isa, layout: Layout, tuner: Tuner | None) -> list[Kernel]:
+def _kernels(graph: Graph | IntegerGraph, isa: Isa, layout: Layout, tuner: Tuner | None, literals: bool) -> list[Kernel]:
     """Choose a kernel for every instruction."""
     found: list[Kernel]
     if isinstance(graph, IntegerGraph):
         found = [integer_kernel(instruction, graph, isa) for instruction in graph.instructions]
     else:
-        found = [FloatKernel(instruction, graph, isa) for instruction in graph.instructions]
+        found = [FloatKernel(instruction, graph, isa, literals=literals) for instruction in graph.instructions]
     if tuner is None:
         return found
     alternatives = [alternatives_of(kernel, kernel.schedules(isa)) for kernel in found]

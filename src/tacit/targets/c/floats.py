@@ -22,15 +22,17 @@ class FloatKernel:
 
     weight_bytes = 4
 
-    def __init__(self, instruction: Matmul | Relu, graph: Graph, isa: Isa) -> None:
+    def __init__(self, instruction: Matmul | Relu, graph: Graph, isa: Isa, *, literals: bool = True) -> None:
+        """Choose a schedule. literals: write constants that are one number into the text."""
         self.nest = nest_of(instruction, graph)
         self.accumulate = isinstance(instruction, Matmul) and instruction.accumulate
         self.relu = isinstance(instruction, Relu) or instruction.relu
-        self.literals = {name: value for name in ("a", "b", "bias") if (value := literal_of(self.nest, graph, name)) is not None}
+        found = {name: literal_of(self.nest, graph, name) for name in ("a", "b", "bias") if literals}
+        self.literals = {name: value for name, value in found.items() if value is not None}
         if "a" in self.literals and ("b" in self.literals or "b" not in self.nest.operands):
             del self.literals["a"]  # of constant factors one is read
         self.graph = graph
-        self.table = _table_of(self.nest, graph) if not self.literals else None
+        self.table = _table_of(self.nest, graph) if literals and not self.literals else None
         written = choose(self.nest, isa, frozenset("b"), tiled=self.table) if self.table is not None else None
         if written is None or not written.unrolled or written.modes["b"] != "splat":
             self.table, written = None, None

@@ -65,11 +65,16 @@ class Library:
         for number, (name, graph) in enumerate(graphs.items()):
             macs = macs_of(graph)
             opened: ctypes.CDLL = (ctypes.PyDLL if macs < KEEPS_LOCK else ctypes.CDLL)(str(path))
-            arena = ctypes.c_int64.in_dll(opened, f"tacit_arena_bytes_{number}").value
-            symbols = [_run_of(library, number) for library in (opened, ctypes.CDLL(str(path)))]
-            limits = row_limits(graph)
-            named = [limits.get(buffer.name) for buffer in graph.of_kind("input")]
-            self.functions[name] = Function(entry_of(name, graph), symbols, arena, named, macs)
+            self.functions[name] = function_of(number, name, graph, [opened, ctypes.CDLL(str(path))])
+
+
+def function_of(number: int, name: str, graph: Graph | IntegerGraph, opened: Sequence[ctypes.CDLL]) -> Function:
+    """Give an entry point of a library by its number. opened: the library as it is called for one example, and for several."""
+    arena = ctypes.c_int64.in_dll(opened[0], f"tacit_arena_bytes_{number}").value
+    symbols = [_run_of(library, number) for library in opened]
+    limits = row_limits(graph)
+    named = [limits.get(buffer.name) for buffer in graph.of_kind("input")]
+    return Function(entry_of(name, graph), symbols, arena, named, macs_of(graph))
 
 
 def _run_of(library: ctypes.CDLL, number: int) -> Symbol:
