@@ -65,7 +65,7 @@ def test_a_program_that_fails_says_why_and_the_others_go_on(tmp_path):
     shown = plain(board.parts())
     assert "broken on small: ZeroDivisionError: by zero" in shown
     assert "absent: ModuleNotFoundError" in shown
-    assert [line.split()[2:8] for line in shown.splitlines() if "new way" in line][0] == [
+    assert next(line.split()[2:8] for line in shown.splitlines() if "new way" in line) == [
         "new",
         "way",
         "program",
