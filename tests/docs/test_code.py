@@ -18,8 +18,9 @@ ROOT = Path(__file__).resolve().parents[2]
 ENGLISH, CHINESE = ROOT / "README.md", ROOT / "README.zh-CN.md"
 DOCUMENTS = [ENGLISH, ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md")), *sorted((ROOT / "src").rglob("*.md"))]
 SECONDS = 300  # one command
-#: Documents that take minutes.
-MINUTES = ("docs/howto/label-loop.md", "docs/howto/behaviour-diff.md")
+#: Guides that compile many times over: system tests, for their commands have shorter tests of their own in tests/e2e.
+LONG = ("behaviour-diff", "environments-and-games", "goals-without-gradient", "grow", "label-loop", "meld", "repeat-and-resume", "resize")
+MINUTES = tuple(f"docs/howto/{name}.md" for name in LONG)
 
 
 def environment(folder: Path) -> dict[str, str]:
