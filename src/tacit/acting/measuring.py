@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from tacit.binary.binary import Binary
+from tacit.binary.native import accelerate
 from tacit.environments.environment import Environment, best
 from tacit.environments.game import Game
 from tacit.environments.opening import environment_of, game_of
@@ -58,11 +59,15 @@ def network_of_binary(binary: Binary) -> Network:
     return ask
 
 
-def player_of(binary: Binary, game: Game, evaluations: int) -> Player:
-    """Give a binary with a tree search around it as a player. Raises: ConfigError for a binary of another game."""
+def player_of(binary: Binary, game: Game, evaluations: int) -> SearchingPlayer:
+    """Give a binary with a tree search around it as a player; it runs as native code where a game would take the interpreter long.
+
+    Raises: ConfigError for a binary of another game.
+    """
     planes = tuple(binary.signature.input.arrays[0].shape)
     if planes != tuple(game.planes) or binary.signature.output.width != len(game.moves):
         raise ConfigError(f"expected a binary for {game.name} ({game.planes}, {len(game.moves)} moves), got one for {binary.signature}")
+    accelerate(binary, examples=evaluations * game.longest)
     return SearchingPlayer(game, network_of_binary(binary), evaluations)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tacit.environments.game import Game, random_moves
-from tacit.search.tree_search import ByNetwork, ByPlayouts, Network, Puct, Ucb1, search
+from tacit.search.tree_search import ByNetwork, ByPlayouts, Network, Puct, Searched, Ucb1, search
 
 #: Positions [game, ...] that go on -> a legal move each, int64[game].
 Player = Callable[[np.ndarray], np.ndarray]
@@ -62,9 +62,13 @@ class SearchingPlayer:
             scores, _ = self.network(self.game.encode(positions))
             best: np.ndarray = np.where(self.game.legal(positions), scores, -np.inf).argmax(axis=1)
             return best
-        found = search(self.game, positions, ByNetwork(self.game, self.network), evaluations=self.evaluations, rule=Puct())
+        found = self.think(positions)
         chosen: np.ndarray = (found.visits + 0.5 * found.prior).argmax(axis=1)
         return chosen
+
+    def think(self, positions: np.ndarray) -> Searched:
+        """Search: give how often each move was tried, what the position is worth to who moves, and what the network prefers at once."""
+        return search(self.game, positions, ByNetwork(self.game, self.network), evaluations=max(2, self.evaluations), rule=Puct())
 
 
 def random_opponent(game: Game, evaluations: int, seed: int) -> Player:
