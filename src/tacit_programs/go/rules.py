@@ -93,6 +93,12 @@ class Go:
         self._boards.mark(after)
         return after
 
+    def marked(self, positions: np.ndarray) -> np.ndarray:
+        """Give positions of a game with other rules on the same board as they are by these."""
+        after = positions.copy()
+        self._boards.mark(after)
+        return after
+
     def turn(self, positions: np.ndarray) -> np.ndarray:
         """Give int64[game]: 0 for black."""
         return (positions[:, 0] & np.uint64(1)).astype(np.int64)
