@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from tacit.acting.measuring import player_of as player
     from tacit.binary.binary import Binary
     from tacit.binary.loading import load
+    from tacit.binary.streaming import listen
     from tacit.builder import build
     from tacit.compiler import compile
     from tacit.directory.adopting import adopt
@@ -64,6 +65,7 @@ if TYPE_CHECKING:
     from tacit.signature.outputs import Class, Labels, Number
     from tacit.signature.row import Row
     from tacit.signature.series import Series
+    from tacit.signature.symbols import Symbols
     from tacit.signature.text import Text
     from tacit.signature.vector import Vector
     from tacit.skeletons.choices import between, choice
@@ -83,6 +85,7 @@ _NAMES = {
     "Class": "tacit.signature.outputs:Class",
     "Number": "tacit.signature.outputs:Number",
     "Labels": "tacit.signature.outputs:Labels",
+    "Symbols": "tacit.signature.symbols:Symbols",
     "Signature": "tacit.signature.base:Signature",
     "Examples": "tacit.examples.examples:Examples",
     "choice": "tacit.skeletons.choices:choice",
@@ -108,6 +111,7 @@ _NAMES = {
     "opponent": "tacit.acting.measuring:opponent_of",
     "match": "tacit.acting.measuring:measure_match",
     "inspect": "tacit.instruments.inspection:inspect",
+    "listen": "tacit.binary.streaming:listen",
     "test": "tacit.instruments.testing:test",
     "diff": "tacit.instruments.behaviour.comparing:diff",
     "bisect": "tacit.instruments.bisecting.searching:bisect",
@@ -159,6 +163,7 @@ __all__ = [
     "Series",
     "Signature",
     "Standing",
+    "Symbols",
     "TacitError",
     "Text",
     "Vector",
@@ -180,6 +185,7 @@ __all__ = [
     "inspect",
     "label_changes",
     "lint",
+    "listen",
     "load",
     "lower",
     "match",

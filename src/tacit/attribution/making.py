@@ -13,11 +13,12 @@ from tacit.attribution.attribution import Plan, attribute, plan_for
 from tacit.attribution.keeping import Features, described, keep_features, open_features
 from tacit.binary.binary import Binary
 from tacit.examples.examples import Examples
-from tacit.ground.errors import InputError, TacitError
+from tacit.ground.errors import ConfigError, InputError, TacitError
 from tacit.ground.progress import Reporter
 from tacit.program import Program
 from tacit.search.recipe import recipe_for
 from tacit.search.trained import load_trained
+from tacit.signature.symbols import Symbols
 from tacit.skeletons.choices import first_of
 from tacit.skeletons.table import skeleton_for
 
@@ -34,10 +35,16 @@ def features_of(program: Program, binary: Binary, *, plan: Plan | None = None, r
 def write_features(program: Program, binary: Binary, *, plan: Plan | None = None, reporter: Reporter | None = None) -> Features:
     """Make the features of a binary and keep them in the program directory, if there is one.
 
-    Raises: InputError when the binary was made from other examples than the program has now.
+    Raises: InputError when the binary was made from other examples than the program has now; ConfigError for an output of symbols.
     """
     reporter = reporter or Reporter()
     program.need_examples("the features for blame")
+    if isinstance(program.signature.output, Symbols):
+        raise ConfigError(
+            f"expected an output of classes, labels or numbers for blame, got {program.signature.output!r}",
+            cause="an answer that is a sequence has no single score to ask for",
+            fix="tacit test, tacit diff: they compare sequences",
+        )
     values = _made_with(program, binary)
     examples = _learnt(program, binary, values.pop("ids"))
     recipe = recipe_for(program.signature, program.recipe, examples=len(examples))

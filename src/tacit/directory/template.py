@@ -21,12 +21,17 @@ _INPUT_HINTS = {
 _OUTPUT_HINTS = {
     "class": ["# names: the classes, in the order of the scores."],
     "number": ['# mean and scale: of the training labels. unit: said behind the number, such as "EUR".'],
+    "symbols": [
+        "# names: what a sequence is made of. steps: of the scores over the whole input; a step can hold one name, so more steps tell",
+        "# names apart that follow one another quickly.",
+    ],
     "labels": ["# names: what may be given, several at once, in the order of the scores."],
 }
 _GOAL_HINTS = {
     "class": ["# accuracy = 0.95", "# [goal.classes.NAME]", "# recall = 0.9"],
     "number": ["# mean_absolute_error = 1.0", "# r2 = 0.9"],
     "labels": ["# micro_f1 = 0.9"],
+    "symbols": ["# symbol_error_rate = 0.05", "# exact_match = 0.9"],
 }
 _AUGMENT_HINTS = {
     "image": '["shift", "flip", "affine", "erase"]',

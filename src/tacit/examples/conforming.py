@@ -6,12 +6,13 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from tacit.examples.labels import SEPARATOR, label_missing
+from tacit.examples.labels import NOTHING, SEPARATOR, label_missing
 from tacit.ground.errors import InputError
 from tacit.ground.tables import did_you_mean
 from tacit.signature.base import OutputType
 from tacit.signature.cells import category_text, number_of
 from tacit.signature.outputs import Class, Labels, Number
+from tacit.signature.symbols import Symbols
 
 
 def conform(output: OutputType, value: Any, *, classes: Sequence[str] = ()) -> Any:
@@ -32,7 +33,11 @@ def conform(output: OutputType, value: Any, *, classes: Sequence[str] = ()) -> A
     if isinstance(output, Labels):
         given = {_name(item, output.names, "label", classes) for item in _several(value)}
         return [name for name in output.names if name in given]
-    raise InputError(f"expected an output of classes, labels or numbers, got {output!r}", fix="edit the file of the label")
+    if isinstance(output, Symbols):
+        if label_missing(value):
+            raise InputError("the label is missing", fix=f"write `{NOTHING}` for a sequence without a name")
+        return " ".join(output.listed(value if value != NOTHING else ""))
+    raise InputError(f"expected an output of classes, labels, sequences or numbers, got {output!r}", fix="edit the file of the label")
 
 
 def _name(value: Any, names: Sequence[str], what: str, classes: Sequence[str]) -> str:

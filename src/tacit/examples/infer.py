@@ -13,12 +13,13 @@ from tacit.examples.labels import Settled, natural
 from tacit.examples.probe import ImageFacts, SoundFacts
 from tacit.examples.sources_arrays import looks_like_images
 from tacit.ground.errors import InputError
-from tacit.signature.audio import Audio
+from tacit.signature.audio import Audio, framing
 from tacit.signature.base import InputType, OutputType
 from tacit.signature.image import Image
 from tacit.signature.outputs import Class, Labels, Number
 from tacit.signature.row import Row
 from tacit.signature.series import Series
+from tacit.signature.symbols import Symbols
 from tacit.signature.text import Text, tokens
 
 LARGEST_KEPT = 64  # pictures up to this many pixels each way keep their size
@@ -127,10 +128,24 @@ def infer_rows(rows: Sequence[dict[str, Any]], columns: Sequence[tuple[str, Lite
     return Inferred(row_type, why)
 
 
-def infer_output(settled: Settled, train: np.ndarray) -> OutputType:
+def infer_output(settled: Settled, train: np.ndarray, type_: InputType) -> OutputType:
     """Make the output type of settled labels; numbers are scaled by the training labels (train: bool[example])."""
     if settled.kind == "Class":
         return Class(settled.names)
     if settled.kind == "Labels":
         return Labels(settled.names)
+    if settled.kind == "Symbols":
+        return Symbols(settled.names, steps=steps_of(type_))
     return Number.fitted(value for value, own in zip(settled.values, train, strict=True) if own)
+
+
+def steps_of(type_: InputType) -> int:
+    """Choose the steps of a sequence for an input that goes on in time: one in some 40 ms of sound. Raises: InputError for another.
+
+    >>> steps_of(Audio(8000, 38400))
+    120
+    """
+    if not isinstance(type_, Audio):
+        raise InputError(f"expected sounds beside labels that are sequences, got {type_.describe()}", fix="a column with one name per row")
+    window, hop = framing(type_.rate)
+    return -(-(max(0, type_.samples - window) // hop + 1) // 4)

@@ -53,7 +53,8 @@ def take_in(found: Found, directory: Path, *, reporter: Reporter | None = None) 
     Raises: InputError naming every example that can't be used; what was written until then is the caller's to remove.
     """
     reporter = reporter or Reporter()
-    settled, problems = settle(found.items, found.classes, names_only=found.label_from.startswith("the names of the folders"))
+    folders = found.label_from.startswith("the names of the folders")
+    settled, problems = settle(found.items, found.classes, names_only=folders, spelled=found.kind == "sounds")
     problems = [*found.problems, *problems, *not_utf8(found.items)]
     reporter.phase("reading")
     ids, copies, facts, unsound = _store_contents(found, directory, reporter)
@@ -73,7 +74,7 @@ def take_in(found: Found, directory: Path, *, reporter: Reporter | None = None) 
     train = np.array([split == "train" for split in splits])
     values = [record.label for record in records]
     inferred = _infer(found, facts, records, train)
-    output = infer_output(replace(settled, values=values), train)
+    output = infer_output(replace(settled, values=values), train, inferred.type)
     signature = inferred.type >> output
     name = import_name(found.place, records)
     write_import(directory, name, records)

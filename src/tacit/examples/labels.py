@@ -13,13 +13,14 @@ from tacit.signature.cells import category_text
 
 MOST_CLASSES = 1_000  # whole numbers with more values than this are amounts
 SEPARATOR = ";"
+NOTHING = "[]"  # a sequence without a name, written so that it can be told from a label that is missing
 
 
 @dataclass(frozen=True)
 class Settled:
     """kind: the output type. values: one label per item, as stored. names: the classes in order; empty for numbers."""
 
-    kind: Literal["Class", "Number", "Labels"]
+    kind: Literal["Class", "Number", "Labels", "Symbols"]
     values: list[Any]
     names: tuple[str, ...]
     why: str
@@ -36,15 +37,20 @@ def label_missing(value: Any) -> bool:
     return value is None or (isinstance(value, float) and math.isnan(value))
 
 
-def settle(items: Sequence[Item], classes: Sequence[str] = (), *, names_only: bool = False) -> tuple[Settled, list[str]]:
+def settle(
+    items: Sequence[Item], classes: Sequence[str] = (), *, names_only: bool = False, spelled: bool = False
+) -> tuple[Settled, list[str]]:
     """Decide what kind of labels these are and give them as they are stored, with every problem found.
 
     classes: the names of labels 0, 1, 2 ... names_only: labels are names whatever they look like (folders).
+    spelled: the inputs go on in time, so that a label may be a sequence of names.
     """
     values = [item.label for item in items]
     problems = [f"{item.where}: the label is missing" for item in items if not names_only and label_missing(item.label)]
     if problems:
         return Settled("Class", [], (), ""), problems
+    if spelled and not names_only and (sequences := _sequences(values)) is not None:
+        return sequences, []
     if any(isinstance(value, list | tuple) for value in values):
         return _several(values, "lists")
     if classes and all(isinstance(value, int | float) and value in range(len(classes)) for value in values):
@@ -107,6 +113,27 @@ def _classes(names: list[str], order: tuple[str, ...], why: str) -> tuple[Settle
         count = f"{len(order):,} different labels in {len(names):,} examples"
         problems.append(f"expected a few classes with several examples each, got {count}")
     return Settled("Class", names, order, why), problems
+
+
+def _sequences(values: Sequence[Any]) -> Settled | None:
+    """Take labels for sequences when most have several of a few names, and are too different to be classes; None when they are not.
+
+    A list counts as one where a name stands in it twice, for several names at once have no order.
+    """
+    lists = any(isinstance(value, list | tuple) for value in values)
+    if lists and not any(len(set(map(str, value))) < len(value) for value in values if isinstance(value, list | tuple)):
+        return None
+    rows = [[_name(part) for part in value] if isinstance(value, list | tuple) else _name(value).split() for value in values]
+    rows = [[] if row == [NOTHING] else row for row in rows]
+    counts = Counter(name for row in rows for name in row)
+    different = len({tuple(row) for row in rows})
+    several = sum(len(row) > 1 for row in rows) > len(rows) / 2
+    if not several or len(counts) > min(MOST_CLASSES, counts.total() / 5) or not (lists or different > max(2, len(rows) / 2)):
+        return None
+    names = tuple(sorted(counts, key=natural))
+    longest = max(map(len, rows))
+    why = f"the labels are {different:,} different sequences of up to {longest} out of {len(names)} names"
+    return Settled("Symbols", [" ".join(row) for row in rows], names, why)
 
 
 def _several(rows: Sequence[Any], how: str) -> tuple[Settled, list[str]]:

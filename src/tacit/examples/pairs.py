@@ -24,6 +24,7 @@ from tacit.ground.errors import InputError, raise_all
 from tacit.ground.tables import did_you_mean
 from tacit.signature.base import OutputType
 from tacit.signature.outputs import Labels
+from tacit.signature.symbols import Symbols
 
 _ID = re.compile(rf"[0-9a-f]{{{ID_LENGTH}}}")
 
@@ -191,7 +192,7 @@ def take_labels(pairs: Sequence[Pair], path: Path, directory: Path, output: Outp
 
 def _single(label: Any, output: OutputType) -> Any:
     """Give the only name of a list for an output that takes one. Raises: InputError for several."""
-    if not isinstance(label, list) or isinstance(output, Labels):
+    if not isinstance(label, list) or isinstance(output, Labels | Symbols):
         return label
     if len(label) != 1:
         raise InputError(f"expected one label, got {len(label)}: {', '.join(map(str, label[:5]))}")

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tacit.goals.edits import edits
 from tacit.ground.errors import ConfigError, InputError
 from tacit.ground.tables import did_you_mean
 from tacit.signature.base import Joint, OutputType
+from tacit.signature.edits import edits
 from tacit.signature.outputs import Class, Labels, Number
 from tacit.signature.symbols import Symbols
 

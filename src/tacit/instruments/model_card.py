@@ -19,6 +19,7 @@ from tacit.instruments.layout import Grid, count, size
 _TASKS = {
     ("image", "class"): "image-classification",
     ("audio", "class"): "audio-classification",
+    ("audio", "symbols"): "automatic-speech-recognition",
     ("text", "class"): "text-classification",
     ("row", "class"): "tabular-classification",
     ("row", "number"): "tabular-regression",

@@ -115,18 +115,21 @@ def mask(x: Tensor, spec: ArraySpec, generator: torch.Generator) -> Tensor:
 
 
 def warp(x: Tensor, spec: ArraySpec, generator: torch.Generator) -> Tensor:
-    """Stretch the channels of a spectrum by up to 15 % and its time by up to 20 %, each about its own point.
+    """Stretch a spectrum: its channels by up to 15 % either way, its time to between 0.8 and 1.1 times as long.
 
     A stretch along a mel axis is another length of the vocal tract (Jaitly and Hinton 2013, "Vocal tract length perturbation"), one along
-    time another speed (Ko et al. 2015, "Audio augmentation for speech recognition"). What comes in is what stood at the edge.
+    time another speed (Ko et al. 2015, "Audio augmentation for speech recognition"). Time that was made shorter is moved, too, but not
+    out of what is seen. What comes in is what stood at the edge.
     """
     if spec.limit is not None or spec.axes != ("channel", "time"):
         return x
-    draws = torch.rand(4, len(x), generator=generator) * 2 - 1
-    across, along = torch.exp(draws[0] * math.log(1.15)), torch.exp(draws[1] * math.log(1.2))
+    draws = torch.rand(4, len(x), generator=generator)
+    across = torch.exp((draws[0] * 2 - 1) * math.log(1.15))
+    along = torch.exp(draws[1] * math.log(1.25 * 1.1) - math.log(1.1))
+    move = (draws[2] * 2 - 1) * (along - 1.0).clamp(min=0.0)
     none = torch.zeros(len(x))
-    first = torch.stack([along, none, draws[2] * 0.1], dim=1)
-    second = torch.stack([none, across, draws[3] * 0.05], dim=1)
+    first = torch.stack([along, none, move], dim=1)
+    second = torch.stack([none, across, (draws[3] * 2 - 1) * 0.05], dim=1)
     grid = F.affine_grid(torch.stack([first, second], dim=1), [len(x), 1, *spec.shape], align_corners=False).to(x.device)
     return F.grid_sample(x.unsqueeze(1), grid, padding_mode="border", align_corners=False).squeeze(1)
 

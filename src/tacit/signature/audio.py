@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -103,7 +104,7 @@ class Audio(InputType):
         return (self._window(wav.read, wav.frames, wav.rate, energies=lambda hop: _energies_of_wav(wav, hop)),)
 
     def _from_array(self, value: Any, rate: int) -> tuple[np.ndarray, ...]:
-        sound = _mono(value)
+        sound = mono(value)
         if not 1 <= rate <= 1_000_000:
             raise InputError(f"expected a rate of 1 to 1,000,000 samples a second, got {rate}")
         _check_length(len(sound), rate, what_came(value))
@@ -127,6 +128,16 @@ class Audio(InputType):
         sound = np.zeros(self.samples)
         sound[place : place + count] = resample(part, rate, self.rate, count=count, lead=first - begin)
         return np.clip(np.rint(sound * 32768.0), -32768, 32767).astype(np.int16)
+
+
+def framing(rate: int) -> tuple[int, int]:
+    """Give the samples of a frame, a power of two near 32 ms, and from one frame to the next, some 10 ms.
+
+    >>> framing(8000), framing(16000)
+    ((256, 80), (512, 160))
+    """
+    window = 1 << round(math.log2(rate * 0.032))
+    return window, window * 5 // 16
 
 
 def _check_length(frames: int, rate: int, where: str) -> None:
@@ -156,8 +167,8 @@ def _energies_of_wav(wav: Wav, hop: int) -> np.ndarray:
     return np.concatenate([_energies(wav.read(at, min(block, wav.frames - at)), hop) for at in range(0, wav.frames, block)])
 
 
-def _mono(value: Any) -> np.ndarray:
-    """Turn [sample] or [sample, channel] into float64[sample] with full scale 1."""
+def mono(value: Any) -> np.ndarray:
+    """Turn [sample] or [sample, channel] into float64[sample] with full scale 1. Raises: InputError."""
     try:
         array = np.asarray(value)
     except (ValueError, TypeError):

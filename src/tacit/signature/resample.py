@@ -15,6 +15,7 @@ _BETA = 8.6  # Kaiser window: side lobes about 86 dB down
 _ROLL_OFF = 0.95  # the pass band ends a little below the lower Nyquist rate
 _MOST_PHASES = 4096  # kept filters; more phases than this are computed as they are needed
 _BLOCK = 8192
+_CHUNK = 1024  # samples that a stream is resampled by, at least
 
 
 def margin(source: int, target: int) -> int:
@@ -45,6 +46,46 @@ def resample(samples: np.ndarray, source: int, target: int, *, count: int, lead:
         filters = _bank(up, down)[phase] if up <= _MOST_PHASES else _filters(phase, up, down)
         out[begin : begin + len(steps)] = np.einsum("nk,nk->n", taken, filters)
     return out
+
+
+class Resampling:
+    """Change the rate of a stream, given in blocks of any size; memory does not grow with it.
+
+    The result is computed in chunks of one size that stand at fixed places of the stream, so it is the same however that was cut.
+    """
+
+    def __init__(self, source: int, target: int) -> None:
+        common = gcd(source, target)
+        times = -(-_CHUNK // (target // common))
+        self.source, self.target = source, target
+        self._taken, self._made = times * source // common, times * target // common  # source and target samples of one chunk
+        self._side = margin(source, target)
+        self._held = np.zeros(self._side)  # from `_side` samples before the chunk that comes next
+        self._count = 0  # source samples so far
+        self._given = 0  # target samples so far
+        self.delay = (self._taken + self._side) / source  # seconds
+
+    def push(self, samples: np.ndarray) -> np.ndarray:
+        """Take float64[sample] and give what is settled by now, float64[sample]."""
+        self._count += len(samples)
+        self._held = np.concatenate([self._held, samples])
+        parts = []
+        while len(self._held) >= self._taken + 2 * self._side:
+            part = self._held[: self._taken + 2 * self._side]
+            parts.append(resample(part, self.source, self.target, count=self._made, lead=self._side))
+            self._held = self._held[self._taken :]
+        made = np.concatenate(parts) if parts else np.zeros(0)
+        self._given += len(made)
+        return made
+
+    def finish(self) -> np.ndarray:
+        """Give the rest, as if silence followed."""
+        whole = round(self._count * self.target / self.source)
+        missing = whole - self._given
+        count = self._count
+        rest = self.push(np.zeros(self._taken + 2 * self._side))[:missing] if missing > 0 else np.zeros(0)
+        self._count = count
+        return rest
 
 
 @lru_cache(maxsize=16)

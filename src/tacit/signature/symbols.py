@@ -13,6 +13,7 @@ from tacit.ground.tables import did_you_mean
 from tacit.signature.base import ArraySpec, OutputType
 from tacit.signature.cells import category_text
 from tacit.signature.checks import check_names, check_whole, what_came
+from tacit.signature.edits import edits
 
 _SHOWN = 12
 
@@ -118,6 +119,14 @@ class Symbols(OutputType):
     def spell(self, places: Iterable[Any]) -> str:
         """Give the text of names by their positions."""
         return " ".join(self.names[int(place)] for place in places)
+
+    def edits(self, wanted: Any, given: Any) -> tuple[int, int, int]:
+        """Count (substitutions, deletions, insertions) between two labels. Raises: InputError for what is no label.
+
+        >>> Symbols("yes", "no", steps=4).edits("yes no", "no")
+        (0, 1, 0)
+        """
+        return edits(self.listed(wanted), self.listed(given))
 
     def by_step(self, scores: np.ndarray) -> np.ndarray:
         """Give scores [..., width] as [..., step, name + 1]."""

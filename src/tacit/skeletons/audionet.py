@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from tacit.ground.errors import ConfigError
+from tacit.signature.audio import framing
 from tacit.signature.base import ArraySpec
 from tacit.signature.signature import Signature
 from tacit.signature.symbols import Symbols
@@ -96,16 +97,6 @@ class AudioNet(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """float32[batch, sample] -> scores float32[batch, score]."""
         return self.behind_front(self.front(x))
-
-
-def framing(rate: int) -> tuple[int, int]:
-    """Give the samples of a frame, a power of two near 32 ms, and from one frame to the next, some 10 ms.
-
-    >>> framing(8000), framing(16000)
-    ((256, 80), (512, 160))
-    """
-    window = 1 << round(math.log2(rate * 0.032))
-    return window, window * 5 // 16
 
 
 def strides_for(frames: int, steps: int) -> tuple[int, ...]:

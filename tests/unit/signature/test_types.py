@@ -15,6 +15,7 @@ from tacit.signature.image import Image
 from tacit.signature.outputs import Class, Labels, Number
 from tacit.signature.row import Row
 from tacit.signature.series import Series
+from tacit.signature.symbols import Symbols
 from tacit.signature.text import Text
 from tacit.signature.types import TYPES, describe, from_json, signature_from_json
 from tacit.signature.vector import Vector
@@ -35,6 +36,7 @@ SAMPLES = {
     "class": (Class("cat", "dog"), "dog"),
     "number": (Number(3.0, 2.0, "mm"), 5.0),
     "labels": (Labels("a", "b"), ["b"]),
+    "symbols": (Symbols("a", "b", steps=5), "b a a"),
     "joint": (Class("cat", "dog") * Number(1.0, 2.0), {"class": "dog", "number": 5.0}),
 }
 

@@ -18,6 +18,7 @@ from tacit.instruments.behaviour.slicing import features_of, slices_of
 from tacit.instruments.behaviour.statistics import LEAST_MOVED, SURE, bootstrap, holm, interval_of_mean, interval_of_shares, sign_test
 from tacit.program import Program
 from tacit.signature.outputs import Class, Labels, Number
+from tacit.signature.symbols import Symbols
 
 
 def kinds_of(compared: Compared, program: Program, within: float | None) -> np.ndarray:
@@ -55,7 +56,7 @@ def _metrics(compared: Compared, rows: np.ndarray, program: Program, first: Bina
         done.add("mean_absolute_error")
     else:
         broke, fixed = int((was.right & ~now.right)[rows].sum()), int((~was.right & now.right)[rows].sum())
-        name = "accuracy" if isinstance(output, Class) else "exact_match" if isinstance(output, Labels) else "all parts right"
+        name = "accuracy" if isinstance(output, Class) else "exact_match" if isinstance(output, Labels | Symbols) else "all parts right"
         low, high = interval_of_shares(broke, fixed, len(rows))
         yield Metric(name, float(was.right[rows].mean()), float(now.right[rows].mean()), low, high)
         done.add(name)

@@ -11,6 +11,7 @@ import numpy as np
 from tacit.ground.errors import InputError
 from tacit.signature.base import Joint, OutputType
 from tacit.signature.outputs import Class, Labels, Number
+from tacit.signature.symbols import Symbols
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,7 +115,19 @@ def _of_joint(output: Any, scores: np.ndarray, labels: Any, targets: np.ndarray,
     return Outcome(answers, right, np.full(len(scores), np.nan), values)
 
 
-_KINDS: dict[type[OutputType], Callable[..., Outcome]] = {Class: _of_class, Labels: _of_labels, Number: _of_number, Joint: _of_joint}
+def _of_symbols(output: Any, scores: np.ndarray, labels: Any, targets: np.ndarray, common: Common, within: float) -> Outcome:
+    answers = [output.decode(row) for row in scores]
+    right = np.array([answer == labels.label(target) for answer, target in zip(answers, targets, strict=True)], bool)
+    return Outcome(answers, right, np.full(len(scores), np.nan), np.array(answers, dtype=object))
+
+
+_KINDS: dict[type[OutputType], Callable[..., Outcome]] = {
+    Class: _of_class,
+    Labels: _of_labels,
+    Number: _of_number,
+    Symbols: _of_symbols,
+    Joint: _of_joint,
+}
 
 
 def changed(first: Outcome, second: Outcome) -> np.ndarray:
