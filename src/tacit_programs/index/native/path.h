@@ -164,6 +164,11 @@ static USES void stage_look(const tacit_pieces *index, group *g, int64_t *places
     }
 }
 
+static USES inline void fetch_middle(const uint64_t *keys, const group *g, uint32_t i)
+{
+    fetch(keys + (g->first[i] + (g->last[i] - g->first[i]) / 2));
+}
+
 static USES void stage_neighbour(const tacit_pieces *index, group *g, int64_t *places)
 {
     uint32_t opens = 0;
@@ -171,16 +176,27 @@ static USES void stage_neighbour(const tacit_pieces *index, group *g, int64_t *p
         uint32_t i = g->open[j];
         g->open[opens] = i;
         opens += look(index->keys, g, places, i);
-        fetch(index->keys + (g->first[i] + (g->last[i] - g->first[i]) / 2));
+        fetch_middle(index->keys, g, i);
     }
     g->opens = opens;
 }
 
+/* What is left is halved, a step of each query at a time, so that their reads go on together. */
 static USES void stage_bisect(const tacit_pieces *index, group *g, int64_t *places)
 {
-    for (uint32_t j = 0; j < g->opens; j++) {
-        uint32_t i = g->open[j];
-        places[i] = bisect(index->keys, g->first[i], g->last[i], g->query[i]);
+    const uint64_t *keys = index->keys;
+    while (g->opens) {
+        uint32_t opens = 0;
+        for (uint32_t j = 0; j < g->opens; j++) {
+            uint32_t i = g->open[j], middle = g->first[i] + (g->last[i] - g->first[i]) / 2, less = keys[middle] < g->query[i];
+            g->first[i] = less ? middle + 1 : g->first[i];
+            g->last[i] = less ? g->last[i] : middle;
+            places[i] = g->first[i];
+            g->open[opens] = i;
+            opens += g->first[i] < g->last[i];
+            fetch_middle(keys, g, i);
+        }
+        g->opens = opens;
     }
 }
 
