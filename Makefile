@@ -7,7 +7,7 @@ DEMO   := build/demo
 # A process per core, each of which takes whole files; on 16 cores as many PyTorches would not fit into memory.
 SPREAD := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-.PHONY: setup demo test test-all check bench clean
+.PHONY: setup demo programs test test-all check bench clean
 
 setup: $(STAMP)
 
@@ -26,6 +26,11 @@ demo: setup
 	$(BIN)/tacit compile $(DEMO)/digits -o $(DEMO)/digits.tacit
 	$(BIN)/tacit inspect $(DEMO)/digits.tacit
 	$(BIN)/tacit run $(DEMO)/digits.tacit $(DEMO)/digits/picture.png
+
+# Begin every domain program with its embedded data, compile it in few steps, run it on one example. Needs no network.
+programs: setup
+	@rm -rf build/programs
+	$(BIN)/python -m tacit_programs build/programs
 
 test: setup
 	$(BIN)/python -m pytest $(SPREAD) -m "not system"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ def scoreboard(
     minutes: float | None = None,
     steps: int | None = None,
     seed: int = 0,
-    output: Path | None = None,
+    output: str | PathLike[str] | None = None,
     reporter: Reporter | None = None,
 ) -> Scoreboard:
     """Run the predecessor and the program of each domain on the same test data; give the rows.
@@ -48,25 +49,25 @@ def scoreboard(
         raise ConfigError(
             "expected minutes or steps, got both", fix="--steps for a run that can be repeated, --minutes for one by the clock"
         )
-    reporter = reporter or Reporter()
+    reporter, file = reporter or Reporter(), None if output is None else Path(output)
     entries = _entries(names or list(PROGRAMS), data, {"minutes": minutes, "steps": steps, "seed": seed})
-    kept = list(read_scoreboard(output).sections) if output is not None else []
+    kept = list(read_scoreboard(file).sections) if file is not None else []
     done: list[Section] = []
     for place, entry in enumerate(entries):
         named = entry.section.named
         before = next((old for old in kept if old.same_run(entry.section) and not old.error), None)
         if before is not None:
-            reporter.note(f"{place + 1} of {len(entries)}: {named} stands in {output} with these settings")
+            reporter.note(f"{place + 1} of {len(entries)}: {named} stands in {file} with these settings")
             done.append(before)
             continue
         reporter.note(f"{place + 1} of {len(entries)}: {named}")
-        folder = (output.parent if output is not None else Path()) / WORK / _work_of(entry.section)
+        folder = (file.parent if file is not None else Path()) / WORK / _work_of(entry.section)
         section = entry.section
         for section in _growing(entry, folder, reporter):
             kept = [old for old in kept if (old.program, old.data) != (section.program, section.data)]
             kept.append(section)
-            if output is not None:
-                write_atomic(output, json.dumps(Scoreboard(tuple(kept)).to_json(), indent=1, ensure_ascii=False) + "\n")
+            if file is not None:
+                write_atomic(file, json.dumps(Scoreboard(tuple(kept)).to_json(), indent=1, ensure_ascii=False) + "\n")
         done.append(section)
     return Scoreboard(tuple(done))
 
