@@ -12,6 +12,7 @@ import tacit
 from tacit_programs.index.files import read_index, write_index
 from tacit_programs.index.keys import MOST_KEYS, Kind, array_of, codes_of, kind_of, refuse_disorder, wrong_type
 from tacit_programs.index.native import aligned, fast_path
+from tacit_programs.index.network import binary_of
 from tacit_programs.index.numbers import NumberStore, Run
 from tacit_programs.index.structure import CHOICES, Choice, choice_named, choose
 from tacit_programs.index.texts import TextRun, TextStore, texts_of, to_bytes
@@ -133,6 +134,18 @@ class Index:
             "instructions": fast_path(),
             **self._evidence,
         }
+
+    def binary(self) -> tacit.Binary:
+        """Give what was learned as a network of one input, lowered: from a query, scaled, to the piece it lies in.
+
+        Raises: TacitError where nothing was learned, for the static tree was faster, and without PyTorch.
+        """
+        shape = getattr(self._store.runs[0].structure, "shape", None)
+        if shape is None:
+            raise tacit.TacitError(
+                "expected an index that was learned, got a tree", cause="it was faster", fix='compile(keys, structure="pieces of 8")'
+            )
+        return binary_of(shape)
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the keys and what was learned into one file, a safetensors file with a seal. Inserted keys are merged first."""
