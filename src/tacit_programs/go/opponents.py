@@ -63,7 +63,7 @@ class GtpProgram:
                         return "".join(parts)
                     continue
                 parts.append(got)
-        except (BrokenPipeError, OSError) as error:
+        except (OSError, ValueError) as error:  # ValueError: the pipe is closed
             raise tacit.TacitError(f"expected `{self.command[0]}` to answer `{line}`, it has ended") from error
 
     def close(self) -> None:

@@ -18,10 +18,10 @@ EVALUATIONS, PLAYOUTS = 400, 1000
 
 @dataclass(frozen=True)
 class Players:
-    """Make players for boards. file: a network, else the embedded one for 5x5; only: refuse boards that it is not for."""
+    """Make players for boards. file: a network, else the embedded one for 5x5. evaluations: of a move, or the usual number."""
 
     file: Path | None = None
-    evaluations: int = EVALUATIONS
+    evaluations: int | None = None
     seed: int = 0
 
     def binary(self) -> tacit.Binary | None:
@@ -33,17 +33,19 @@ class Players:
         """Give a player. Raises: TacitError where a file was named that is for another board."""
         binary = self.binary()
         if binary is not None and (self.file is not None or fits(binary, game)):
-            player: Player = tacit.player(binary, game, self.evaluations)
+            player: Player = tacit.player(binary, game, self.evaluations or EVALUATIONS)
             return player
-        plain: Player = tacit.opponent("uct", game, PLAYOUTS, seed=self.seed)
+        plain: Player = tacit.opponent("uct", game, self.evaluations or PLAYOUTS, seed=self.seed)
         return plain
 
     def describe(self, game: Go) -> str:
         """Say in a line who plays on a board."""
         binary = self.binary()
         if binary is not None and fits(binary, game):
-            return f"a network of {game.size}x{game.size} with {self.evaluations} evaluations a move"
-        return f"plain UCT with {PLAYOUTS} random games a move, for there is no network for {game.size}x{game.size} here"
+            return f"a network of {game.size}x{game.size} with {self.evaluations or EVALUATIONS} evaluations a move"
+        return (
+            f"plain UCT with {self.evaluations or PLAYOUTS} random games a move, for there is no network for {game.size}x{game.size} here"
+        )
 
 
 def fits(binary: Any, game: Go) -> bool:

@@ -28,7 +28,7 @@ _OPTIONS = {
     "file": f"A compiled network, FILE.tacit; else the embedded one of 5x5 where there is one, and plain UCT with {PLAYOUTS} games a move.",
     "size": "The side of the board, 2 to 19; by default that of the network.",
     "komi": "Points that white gets for beginning second (0.5 on 5x5, 9 on 7x7, else 7).",
-    "evaluations": f"Positions that a move is thought about with ({EVALUATIONS}).",
+    "evaluations": f"Positions that a move is thought about with ({EVALUATIONS}, or {PLAYOUTS} random games).",
     "colour": "Your own: black or white.",
     "thinking": "Say what the other side thinks.",
     "gtp": "Talk GTP 2 on stdin and stdout, for other programs and boards on a screen.",
@@ -81,7 +81,7 @@ class GoProgram:
     def play(self, options: Mapping[str, str], *, reporter: tacit.Reporter) -> int:
         """Play in the terminal, or over GTP. Raises: TacitError for options that are not understood."""
         file = Path(options["file"]) if options.get("file") else None
-        players = Players(file, _whole(options, "evaluations", EVALUATIONS, 1, 1_000_000))
+        players = Players(file, _whole(options, "evaluations", EVALUATIONS, 1, 1_000_000) if "evaluations" in options else None)
         binary = players.binary()
         size = _whole(options, "size", 5 if binary is None else size_of(binary), 2, 19)
         game = Go(size, _komi(options, size))

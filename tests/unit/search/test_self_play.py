@@ -17,7 +17,7 @@ from tacit.search.rounds import Driver
 from tacit.search.running import Stop
 from tacit.search.schedule import Progress
 from tacit.search.self_play import SelfPlay
-from tacit.search.self_play_games import Played, Share, play_share
+from tacit.search.self_play_games import Played, Share, opened, play_share
 from tacit.search.workers import Here
 from tacit.skeletons.boardnet import build
 from tests.unit.environments.tic_tac_toe import TicTacToe
@@ -100,6 +100,28 @@ def test_what_was_played_is_told_to_who_moved():
         assert len(set(signs.tolist())) == 1  # game by game, seen by each of the two in turn
 
 
+def test_only_what_was_searched_fully_is_learnt_from():
+    rounds = fresh()
+    recipe = dataclasses.replace(RECIPE, full=0.4, evaluations=20, fast=3)
+    played = play_share(Share(GAME, rounds.network, recipe, 24, 3))
+    whole = play_share(Share(GAME, rounds.network, RECIPE, 24, 3))
+    assert 0.2 < len(played.positions) / len(whole.positions) < 0.6
+    assert ((played.policies * 19).round(3) % 1 == 0).all()  # shares of so many visits, not of two
+    nothing = play_share(Share(GAME, rounds.network, dataclasses.replace(recipe, full=0.0), 2, 3))
+    assert len(nothing.positions) == 0 and nothing.policies.shape == (0, 9)
+
+
+def test_games_begin_with_up_to_so_many_random_moves():
+    random = np.random.default_rng(0)
+    moves = (opened(GAME, 300, random, 3) != 0).sum(axis=1)
+    assert sorted(set(moves.tolist())) == [0, 1, 2, 3] and np.bincount(moves).min() > 50
+    late = opened(GAME, 100, random, 9)
+    assert np.isnan(GAME.outcome(late)).all() and (late != 0).sum(axis=1).max() > 4
+    assert (opened(GAME, 5, random, 0) == 0).all()
+    played = play_share(Share(GAME, fresh().network, dataclasses.replace(RECIPE, opening=2), 12, 3))
+    assert len(np.flatnonzero((played.positions == 0).all(axis=1))) < 12
+
+
 def test_positions_of_any_dtype_are_kept():
     dtype = np.dtype([("board", np.int8, 9), ("ko", np.uint16)])
     positions = np.zeros(3, dtype)
@@ -137,7 +159,7 @@ def test_a_network_without_a_worth_is_refused():
 
 
 def test_settings_are_checked_whole():
-    assert settings_for(SelfPlayRecipe, {"games": 4, "noise": 0}).noise == 0.0
+    assert settings_for(SelfPlayRecipe, {"games": 4, "noise": 0, "opening": 0}).noise == 0.0
     with pytest.raises(ConfigError) as caught:
         settings_for(SelfPlayRecipe, {"game": 4, "evaluations": 0, "reuse": "often"})
     text = str(caught.value)
