@@ -27,6 +27,7 @@ QUIET = 33
 #: A burst is louder than the quiet fifth of what is around it by this factor of the power (6 decibels).
 ABOVE = 4.0
 _HOPS = 100  # a second, in which bursts are looked for
+_TOGETHER = 256  # hops are looked at together, at most
 _BLOCK_SECONDS = 1.0  # that are read of a file at a time
 
 
@@ -45,6 +46,9 @@ class _Way(Protocol):
 
     def push(self, samples: np.ndarray) -> Iterator[Heard]:
         """Take int16[sample] and give what was heard."""
+
+    def finish(self) -> Iterator[Heard]:
+        """Give the rest, as if silence followed."""
 
 
 class Listener:
@@ -79,7 +83,7 @@ class Listener:
     def finish(self) -> list[Heard]:
         """Give what was said up to the end, as if silence followed."""
         rest = np.zeros(0) if self._resampling is None else self._resampling.finish()
-        return [*self._hear(rest), *self._way.push(np.zeros(self._way.delay, np.int16))]
+        return [*self._hear(rest), *self._way.finish()]
 
     def _hear(self, sound: np.ndarray) -> list[Heard]:
         return list(self._way.push(np.clip(np.rint(sound * 32768.0), -32768, 32767).astype(np.int16)))
@@ -163,6 +167,10 @@ class _Path:
                 yield from self._read(self._ring.take(first, self._window))
                 self._done += 1
 
+    def finish(self) -> Iterator[Heard]:
+        """Give the symbols up to the end."""
+        yield from self.push(np.zeros(self.delay, np.int16))
+
     def _read(self, window: np.ndarray) -> Iterator[Heard]:
         nothing, start = len(self._output.names), self._done * self._hop
         path = np.full(self._hop, nothing)
@@ -176,47 +184,71 @@ class _Path:
 
 
 class _Bursts:
-    """Answer each burst of sound: where the energy of a window is greater than in any other within half a window."""
+    """Answer each burst of sound: where the energy of a window is greater than in any other within half a window.
+
+    Energies are whole numbers and their sums exact, so that no comparison depends on where the stream was cut.
+    """
 
     def __init__(self, binary: Driven, kind: Audio) -> None:
         self._binary, self._window, self._rate = binary, kind.samples, kind.rate
         self._step = max(1, kind.rate // _HOPS)
         self._reach = max(2, -(-kind.samples // self._step))  # hops of a window
         self._half = max(1, self._reach // 2)
-        self.delay = (2 * self._reach + self._half + 1) * self._step
-        self._ring = _Ring(4 * self._reach * self._step + kind.samples)
-        self._energies = np.zeros(3 * self._reach + 1)  # of the last hops, the newest last
-        self._hops = 0
+        self._ahead = self._reach + self._half + 1  # hops from the beginning of a window on that decide about it
+        self.delay = (self._ahead + 1) * self._step
+        self._ring = _Ring((3 * self._reach + _TOGETHER) * self._step + kind.samples)
+        self._energies = np.zeros(self._reach, np.int64)  # of hops from `_first` on
+        self._first = -self._reach
+        self._next = 0  # the window that is decided next, by its first hop
         self._rest = np.zeros(0, np.int16)
+        self._end: int | None = None  # hops of the stream, once it has ended
 
     def push(self, samples: np.ndarray) -> Iterator[Heard]:
         """Take int16[sample] and answer the bursts that are known to be some by now."""
         whole = np.concatenate([self._rest, samples])
         count = len(whole) // self._step
         self._rest = whole[count * self._step :]
-        for hop in whole[: count * self._step].reshape(count, self._step):
-            self._ring.push(hop)
-            own = hop.astype(np.float64)
-            self._energies = np.append(self._energies[1:], ((own - own.mean()) ** 2).mean())
-            self._hops += 1
+        for start in range(0, count, _TOGETHER):
+            hops = whole[start * self._step : min(count, start + _TOGETHER) * self._step].reshape(-1, self._step)
+            self._ring.push(hops.reshape(-1))
+            wide = hops.astype(np.int64)
+            self._energies = np.append(self._energies, self._step * (wide**2).sum(axis=1) - wide.sum(axis=1) ** 2)
             yield from self._look()
 
+    def finish(self) -> Iterator[Heard]:
+        """Answer the bursts up to the end."""
+        self._end = self._first + len(self._energies) + (len(self._rest) > 0)
+        yield from self.push(np.zeros(self.delay, np.int16))
+
     def _look(self) -> Iterator[Heard]:
-        """Look at the window that has half a window of known ones on both sides."""
-        total = np.concatenate([[0.0], np.cumsum(self._energies)])
-        windows = (total[self._reach :] - total[: -self._reach]) / self._reach
-        middle = len(windows) - 1 - self._half
-        around = windows[middle - self._half : middle + self._half + 1]
-        own = windows[middle]
-        earlier, later = around[: self._half], around[self._half + 1 :]
-        floor = np.quantile(self._energies, 0.2)
-        if own < (QUIET / 10) ** 2 or own < ABOVE * floor or own <= earlier.max() or own < later.max():
+        """Decide about the windows that have half a window of known ones on both sides, and forget what decides no other."""
+        total = np.concatenate([[0], np.cumsum(self._energies)])
+        windows = total[self._reach :] - total[: -self._reach]  # of the windows from `_first` on
+        decided = self._first + len(self._energies) - self._ahead + 1 - self._next
+        if decided <= 0:
             return
-        inside = self._energies[middle : middle + self._reach]
+        begin = self._next - self._first
+        own = windows[begin : begin + decided]
+        beside = np.lib.stride_tricks.sliding_window_view(windows, self._half).max(axis=1)
+        earlier, later = beside[begin - self._half : begin - self._half + decided], beside[begin + 1 : begin + 1 + decided]
+        for place in np.flatnonzero((own > earlier) & (own >= later) & (own > 0)):
+            yield from self._answer(self._next + int(place), int(own[place]))
+        self._next += decided
+        spare = self._next - self._reach - self._first
+        self._energies, self._first = self._energies[spare:], self._first + spare
+
+    def _answer(self, window: int, energy: int) -> Iterator[Heard]:
+        """Give the answer to a window, by its first hop, if it stands out from what is around it."""
+        last = window + self._reach + self._half
+        known = self._energies[
+            max(0, window - self._reach) - self._first : min(last, last if self._end is None else self._end) - self._first
+        ]
+        if energy < ABOVE * self._reach * float(np.quantile(known, 0.2)):
+            return
+        inside = self._energies[window - self._first :][: self._reach]
         centre = float((inside * (np.arange(self._reach) + 0.5)).sum() / inside.sum())
-        first = self._hops - len(self._energies) + middle  # the hop at which the window begins
-        sample = round((first + centre) * self._step)
-        window = self._ring.take(sample - self._window // 2, self._window)
-        if np.abs(window.astype(np.int32)).max() >= QUIET:
-            (scores, *_) = self._binary.run([window[np.newaxis]])
+        sample = round((window + centre) * self._step)
+        heard = self._ring.take(sample - self._window // 2, self._window)
+        if np.abs(heard.astype(np.int32)).max() >= QUIET:
+            (scores, *_) = self._binary.run([heard[np.newaxis]])
             yield Heard(max(0, sample) / self._rate, self._binary.signature.output.decode(scores.reshape(-1)))

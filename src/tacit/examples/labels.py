@@ -128,7 +128,7 @@ def _sequences(values: Sequence[Any]) -> Settled | None:
     counts = Counter(name for row in rows for name in row)
     different = len({tuple(row) for row in rows})
     several = sum(len(row) > 1 for row in rows) > len(rows) / 2
-    if not several or len(counts) > min(MOST_CLASSES, counts.total() / 5) or not (lists or different > max(2, len(rows) / 2)):
+    if not several or len(counts) > min(MOST_CLASSES, counts.total() / 3) or not (lists or different > max(2, len(rows) / 2)):
         return None
     names = tuple(sorted(counts, key=natural))
     longest = max(map(len, rows))

@@ -10,6 +10,7 @@ SPECS = [
     ArraySpec("samples", (4000,), "int16", ("sample",)),
     ArraySpec("pieces", (16, 8), "int32", ("token", "piece"), limit=100),
     ArraySpec("numbers", (5,), "float32", ("number",)),
+    ArraySpec("mel", (20, 60), "float32", ("channel", "time")),
 ]
 
 
@@ -36,7 +37,8 @@ def test_keeps_shape_and_dtype_and_repeats_with_the_generator(name, spec):
 
 @pytest.mark.parametrize(
     "name, place",
-    [("shift", 0), ("flip", 0), ("affine", 0), ("erase", 0), ("scale", 1), ("jitter", 1), ("mask", 1), ("gain", 2), ("dropout_tokens", 3)],
+    [("shift", 0), ("flip", 0), ("affine", 0), ("erase", 0), ("scale", 1), ("jitter", 1), ("mask", 1), ("gain", 2), ("dropout_tokens", 3)]
+    + [(name, 5) for name in ("warp", "floor", "tilt")],
 )
 def test_changes_what_it_is_for(name, place):
     x = batch(SPECS[place])
@@ -62,3 +64,33 @@ def test_flip_mirrors_about_half():
     same = [bool(torch.equal(mirrored[place], x[place])) for place in range(len(x))]
     assert 8 <= sum(turned) <= 24
     assert all(a != b for a, b in zip(turned, same, strict=True))
+
+
+def test_warp_stretches_and_keeps_what_is_in_the_middle_of_time():
+    spec = SPECS[5]
+    x = torch.zeros(256, 20, 60)
+    x[:, 3:5, 6:54] = 1.0
+    moved = AUGMENTATIONS.get("warp")(x, spec, torch.Generator().manual_seed(0))
+    lengths = (moved.amax(dim=1) > 0.5).sum(dim=1)
+    assert 36 <= int(lengths.min()) < 42 < 50 < int(lengths.max()) <= 54
+    inside = (moved.amax(dim=1)[:, [0, -1]] < 0.5).all(dim=1)
+    assert inside.float().mean() == 1.0  # nothing was moved out of what is seen
+    assert len({int(row) for row in moved.amax(dim=2).argmax(dim=1)}) > 2  # channels, too
+
+
+def test_floor_only_adds_and_lets_a_quarter_be():
+    spec = SPECS[5]
+    x = torch.rand((200, 20, 60), generator=torch.Generator().manual_seed(0)) * 10
+    buried = AUGMENTATIONS.get("floor")(x, spec, torch.Generator().manual_seed(1))
+    assert (buried >= x).all()
+    untouched = (buried == x).flatten(1).all(dim=1).float().mean()
+    assert 0.15 < float(untouched) < 0.35
+    assert (buried.flatten(1).amax(dim=1) - x.flatten(1).amax(dim=1)).median() < 2.0  # the loudest still stands out
+
+
+def test_tilt_is_the_same_at_every_moment():
+    spec = SPECS[5]
+    x = torch.rand((32, 20, 60), generator=torch.Generator().manual_seed(0))
+    added = AUGMENTATIONS.get("tilt")(x, spec, torch.Generator().manual_seed(1)) - x
+    assert torch.allclose(added, added[:, :, :1].expand_as(added), atol=1e-5)
+    assert 0.3 < float(added[:, :, 0].std()) < 1.5

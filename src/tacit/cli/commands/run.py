@@ -33,6 +33,9 @@ def command(
     ] = None,
     episodes: Annotated[int, typer.Option(min=1, help="For a program that acts: fresh episodes, or games against each opponent.")] = 10,
     seed: Annotated[int, typer.Option(help="For a program that acts: the seed of its episodes.")] = 1,
+    stream: Annotated[
+        bool, typer.Option("--stream", help="Hear a sound of any length as a stream: an answer and its second per line, as they come.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> int:
     """Run a program: one answer per line.
@@ -47,6 +50,8 @@ def command(
         if entry not in binary.signatures:
             return _run_bare(binary.entry(entry), inputs, as_json=as_json)
         binary = binary.alone(entry)
+    if stream:
+        return _hear(binary, inputs or [], native=native, as_json=as_json)
     if not inputs:
         return _act(binary, episodes=episodes, seed=seed, as_json=as_json)
     given = resolve("tacit.cli.arguments:read_arguments")(inputs, binary.signature.input)
@@ -66,6 +71,21 @@ def command(
     for row, (item, answer) in enumerate(zip(given, answers, strict=True)):
         line = f"{item.name}: {_spell(answer)}" if len(given) > 1 else _spell(answer)
         print(line + ("\t" + _spell_scores(numbers[row], named) if numbers else ""))
+    return 0
+
+
+def _hear(binary: Any, inputs: list[str], *, native: bool | None, as_json: bool) -> int:
+    """Hear WAV files as streams; in constant memory without `--json`, which has to end its document first."""
+    if not inputs:
+        raise InputError("expected a WAV file to hear, got none", fix="tacit run FILE --stream SOUND.wav")
+    serve(binary, native=native, examples=1)
+    listen = resolve("tacit.binary.streaming:listen")
+    if as_json:
+        emit([{"input": name, "second": heard.second, "answer": heard.answer} for name in inputs for heard in listen(binary, name)])
+        return 0
+    for name in inputs:
+        for heard in listen(binary, name):
+            print(f"{name + ': ' if len(inputs) > 1 else ''}{heard.second:.2f}\t{_spell(heard.answer)}", flush=True)
     return 0
 
 
