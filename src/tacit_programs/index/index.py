@@ -154,6 +154,8 @@ class Index:
 
     def _queries(self, values: Any, *, where: str = "queries") -> tuple[bool, np.ndarray]:
         """Give whether one value came, and an array of what came."""
+        if type(values) is np.ndarray and values.ndim == 1 and values.dtype.kind in "ui" and not self._store.kind.is_text:
+            return False, values  # the common case, at once
         one = isinstance(values, str | bytes) or not (hasattr(values, "__len__") or hasattr(values, "__iter__"))
         one = one or (isinstance(values, np.ndarray) and values.ndim == 0)
         array = array_of([values[()] if isinstance(values, np.ndarray) else values] if one else values, where=where)

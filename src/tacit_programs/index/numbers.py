@@ -95,7 +95,11 @@ class NumberStore:
     def find(self, value: Any, right: bool) -> int | None:
         """Give the place of one query that is a plain int of the range of the keys; None for all others."""
         code = query_code(value, self.kind)
-        return None if code is None else sum(run.structure.find(code, right) for run in self.runs)
+        if code is None:
+            return None
+        if len(self.runs) == 1:
+            return self.runs[0].structure.find(code, right)
+        return sum(run.structure.find(code, right) for run in self.runs)
 
     def inserted(self, values: np.ndarray) -> NumberStore:
         """Give a store that holds these keys, too. Cost: merging is some nanoseconds per key of the runs that are merged."""
