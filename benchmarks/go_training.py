@@ -36,7 +36,7 @@ class Training:
 
 
 TRAININGS = {
-    "five": Training(Go5(), 32, 3, minutes=65),
+    "five": Training(Go5(), 32, 3, minutes=36),
     "seven": Training(Go7(), 32, 4, minutes=180),
     "nine": Training(Go9(), 48, 5, minutes=180),
 }
