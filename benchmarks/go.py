@@ -1,6 +1,6 @@
 """Go: self-play throughput, a network of 5x5 against GNU Go and plain UCT, and how far 7x7 and 9x9 come in a bounded time.
 
-    python benchmarks/go.py [throughput|five|seven|nine ...] [--part train|uct|gnugo|curve|shipped ...] [--seed K] [--cache DIR] [--games N]
+    python benchmarks/go.py [throughput|five|seven|nine ...] [--part train|uct|gnugo|curve|lowered ...] [--seed K] [--cache DIR] [--games N]
 
 Every part keeps what it has done in the cache (each game of a match, each checkpoint of a training), so that the benchmark can be stopped
 and goes on. Training is one `tacit.compile` by the clock on one thread (`go_training.py`); its cost is told in seconds of the processor,
@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import datasets
+import go_lowered
 import go_training
 import harness
 import numpy as np
@@ -47,7 +48,7 @@ LEVEL, OPENING = 10, 2
 #: What the study of feasibility reached on 5x5 with 32 evaluations a move.
 STUDY = 8.7
 BOARDS = {"five": Go5(), "seven": Go7(), "nine": Go9()}
-PARTS = ("train", "uct", "gnugo", "curve")
+PARTS = ("train", "uct", "gnugo", "curve", "lowered")
 
 
 def throughput(seed: int) -> Result:
@@ -220,6 +221,12 @@ def _figures(case: str, part: str, result: Result) -> Iterator[tuple[str, float]
     elif part == "gnugo":
         for which, name in (("all", ""), ("as black", ", as black"), ("as white", ", as white")):
             yield f"{case}: win rate against GNU Go, level {result['level']}{name}", result[which]["win rate"]
+    elif part == "lowered":
+        for name in ("int8 outputs whose bits differ", "share of best moves that int8 keeps"):
+            yield f"{case}: {name}", result[name]
+        for kind, counted in result["instructions"].items():
+            yield f"{case}: instructions of an evaluation, {kind}, greatest less least of five unlike inputs", max(counted) - min(counted)
+            yield f"{case}: instructions of an evaluation, {kind}", max(counted)
     elif part == "curve":
         for point in result["points"]:
             yield f"{case}: Elo after {point['games']} games", point["elo"]
@@ -230,6 +237,9 @@ def run(case: str, part: str, seed: int, cache: Path, games: int) -> Result:
         return throughput(seed)
     if part == "train":
         return training(case, seed, cache)
+    if part == "lowered":
+        binary = tacit.load(go_training.train(case, seed, cache))
+        return go_lowered.lowered(binary.graphs["main"], binary.signature, BOARDS[case], seed)
     return {"uct": uct, "gnugo": gnugo, "curve": curve}[part](case, seed, cache, games)
 
 
