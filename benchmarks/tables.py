@@ -3,6 +3,7 @@
 ``<!-- from benchmarks/results -->``: a row for each figure that has a target (docs/figures.md).
 ``<!-- from benchmarks/results summed up -->``: a row for each record, which names what was missed (the READMEs).
 ``<!-- from benchmarks/results/targets.json -->``: a row for each network that ran beside the peers.
+``<!-- from benchmarks/results/scoreboard.json -->``: a row for each domain program and for what it stands beside.
 
     python benchmarks/tables.py            writes them
     python benchmarks/tables.py --check    says whether they are up to date; exit code 1 when they are not
@@ -27,6 +28,7 @@ DOCUMENTS = {ROOT / "README.md": "en", ROOT / "README.zh-CN.md": "zh", ROOT / "d
 BLOCK = re.compile(r"(<!-- from benchmarks/results -->\n).*?(<!-- end -->)", re.DOTALL)
 SUMMARY = re.compile(r"(<!-- from benchmarks/results summed up -->\n).*?(<!-- end -->)", re.DOTALL)
 SPEEDS = re.compile(r"(<!-- from benchmarks/results/targets.json -->\n).*?(<!-- end -->)", re.DOTALL)
+SCORES = re.compile(r"(<!-- from benchmarks/results/scoreboard.json -->\n).*?(<!-- end -->)", re.DOTALL)
 
 HEADINGS = {"en": ("case", "figure", "target", "measured", "runs", "met"), "zh": ("项目", "指标", "目标", "实测", "次数", "达标")}
 SUMMARY_HEADINGS = {
@@ -64,6 +66,21 @@ SPEED_NOTE = {
         "单线程、单样本一次调用的时间；`×` 为快多少倍：轮流执行的各轮比值的中位数（四分位数）。"
         "ONNX Runtime {version}；其 int8 取各种配置中实测最快者。{cpu}，{isa}。"
     ),
+}
+
+#: Columns of the scoreboard of domain programs.
+SCORE_HEADINGS = {
+    "en": ("program", "data", "contestant", "metric", "score", "made in, s", "per answer, µs", "size, kB", "MMACs"),
+    "zh": ("程序", "数据", "参赛者", "指标", "得分", "制作耗时，秒", "单次回答，µs", "大小，kB", "MMAC"),
+}
+KINDS = {
+    "en": {"predecessor": "predecessor: {}", "program": "program: {}", "peer": "peer: {}"},
+    "zh": {"predecessor": "前身：{}", "program": "程序：{}", "peer": "同类：{}"},
+}
+LOWER = {"en": "{} (lower is better)", "zh": "{}（越低越好）"}
+SCORE_NOTE = {
+    "en": "`tacit scoreboard`: each pair from one run on the same test data. Times are seconds of the processor, one thread. {cpu}.",
+    "zh": "`tacit scoreboard`：每组都在同一次运行、同一份测试数据上得出。时间为单线程的处理器时间。{cpu}。",
 }
 
 
@@ -168,6 +185,21 @@ def speeds(language: str, folder: Path = RESULTS) -> str:
     return "\n".join([*lines, "", note]) + "\n"
 
 
+def scoreboard(language: str, folder: Path = RESULTS) -> str:
+    """Write the table of domain programs beside their predecessors; nothing but its head where nothing was measured."""
+    lines = ["| " + " | ".join(SCORE_HEADINGS[language]) + " |", "|" + " --- |" * len(SCORE_HEADINGS[language])]
+    path = folder / "scoreboard.json"
+    if not path.exists():
+        return "\n".join(lines) + "\n"
+    record = json.loads(path.read_text(encoding="utf-8"))
+    for row in record["runs"]:
+        metric = row["metric"] if row["higher_is_better"] else LOWER[language].format(row["metric"])
+        named = (row["program"], row["data"], KINDS[language][row["kind"]].format(row["contestant"]), metric, number(row["score"]))
+        costs = (("made_in", 1.0), ("microseconds", 1.0), ("bytes", 1e-3), ("macs", 1e-6))
+        lines.append(_line(*named, *("" if row[key] is None else number(row[key] * scale) for key, scale in costs)))
+    return "\n".join([*lines, "", SCORE_NOTE[language].format(cpu=record["machine"]["cpu"])]) + "\n"
+
+
 def _times(quartiles: list[float] | None) -> str:
     if quartiles is None:
         return ""
@@ -179,6 +211,7 @@ def written(text: str, language: str, folder: Path = RESULTS) -> str:
     """Give the text of a document with its tables written anew."""
     text = BLOCK.sub(lambda match: match[1] + table(language, folder) + match[2], text)
     text = SUMMARY.sub(lambda match: match[1] + summary(language, folder) + match[2], text)
+    text = SCORES.sub(lambda match: match[1] + scoreboard(language, folder) + match[2], text)
     return SPEEDS.sub(lambda match: match[1] + speeds(language, folder) + match[2], text)
 
 

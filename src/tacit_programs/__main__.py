@@ -18,6 +18,8 @@ import tacit
 TACIT = (sys.executable, "-m", "tacit.cli.main")
 DONE, NOT_MET = 0, 1
 EXAMPLES = (".png", ".jpg", ".wav")
+#: A game is measured by whole games, so few of them, little thought about.
+FEW = ("--set", "game.games=2", "--set", "train.evaluations=4", "--set", "train.games=8")
 
 
 @dataclass(frozen=True)
@@ -34,12 +36,10 @@ class Trial:
 
 TRIALS: Mapping[str, Trial] = {
     "digits": Trial(("--steps", "20"), ("run", "{made}", "{example}")),
-    "connect-four": Trial(
-        ("--steps", "8", "--set", "game.games=2", "--set", "train.evaluations=4", "--set", "train.games=8"), ("inspect", "{made}")
-    ),
+    "connect-four": Trial(("--steps", "8", *FEW), ("inspect", "{made}")),
     "vision": Trial(("--steps", "8"), ("run", "{made}", "{example}")),
     "asr": Trial(("--steps", "8"), ("run", "{made}", "{example}")),
-    "go": Trial(("--steps", "8"), ("play", "go", "--file", "{made}", "--gtp"), "genmove black\nquit\n"),
+    "go": Trial(("--steps", "8", *FEW), ("play", "go", "--file", "{made}", "--gtp"), "genmove black\nquit\n"),
     "index": Trial((), ("play", "index", "--file", "{made}"), ""),
 }
 
