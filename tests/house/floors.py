@@ -53,7 +53,7 @@ FLOORS: dict[str, float] = {
 PACKAGES: dict[str, tuple[str, ...] | None] = {
     "numpy": None,
     "PIL": ("tacit.signature", "tacit.examples", "tacit.directory", "tacit.instruments", "tacit.studio"),
-    "safetensors": ("tacit.binary", "tacit.search"),
+    "safetensors": ("tacit.binary", "tacit.search", "tacit.skeletons.backbone"),
     "typer": ("tacit.cli",),
     "click": ("tacit.cli",),
     "rich": ("tacit.cli",),
@@ -67,6 +67,7 @@ PACKAGES: dict[str, tuple[str, ...] | None] = {
     "fsspec": ("tacit.history",),
     "wasmtime": ("tacit.targets.wasm.execution",),
     "optuna": ("tacit.search.studies",),
+    "timm": ("tacit.skeletons.backbone",),
     "gymnasium": ("tacit.environments",),
     "ray": ("tacit.search.cluster",),
 }

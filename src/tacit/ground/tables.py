@@ -26,6 +26,8 @@ EXTRAS: Mapping[str, str] = {
     "ray": "ray",
     "optuna": "search",
     "gymnasium": "act",
+    "timm": "timm",
+    "torchvision": "timm",
 }
 
 

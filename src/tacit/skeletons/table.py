@@ -13,12 +13,14 @@ import torch
 from torch import nn
 
 from tacit.ground.errors import ConfigError
-from tacit.ground.tables import Table, did_you_mean
+from tacit.ground.tables import Table, did_you_mean, resolve
 from tacit.signature.signature import Signature
 from tacit.skeletons.choices import Open
 from tacit.skeletons.convnet import SIZES_1D, SIZES_2D, SPACE_1D, SPACE_2D, STARTS, ChannelsFirst, build_1d, build_2d
 from tacit.skeletons.members import Members
 
+#: Names that begin so are networks of another package.
+BACKBONE = "timm:"
 #: The setting that every skeleton has: how many networks are trained side by side and averaged.
 MEMBERS = "members"
 
@@ -66,12 +68,16 @@ def skeleton_for(signature: Signature, chosen: Any) -> Skeleton:
     """Give the skeleton named `chosen`, the default of the input type (None), or one made of a function or a module class.
 
     A function takes the signature and settings; a class or function whose first parameter is not `signature` takes settings alone and
-    its module gets what PyTorch modules expect (channels first, standardised). Raises: UnknownName.
+    its module gets what PyTorch modules expect (channels first, standardised). ``timm:NAME`` is a network of that package.
+    Raises: UnknownName, MissingPackage.
     """
     if chosen is None:
         chosen = signature.input.skeleton
     if isinstance(chosen, Skeleton):
         return chosen
+    if isinstance(chosen, str) and chosen.startswith(BACKBONE):
+        found: Skeleton = resolve("tacit.skeletons.backbone:backbone")(chosen.removeprefix(BACKBONE))
+        return found
     if isinstance(chosen, str):
         row = SKELETONS.get(chosen)
         return row if isinstance(row, Skeleton) else skeleton_for(signature, row)

@@ -36,7 +36,7 @@ class Whitening(nn.Module):
     """
 
     weight: Tensor
-    bias: Tensor
+    mean: Tensor
 
     def __init__(self, channels: int, *, kernel: int, stride: int, padding: int, directions: int) -> None:
         super().__init__()
@@ -44,7 +44,6 @@ class Whitening(nn.Module):
         kept = min(directions, channels * kernel * kernel)
         drawn = torch.randn(kept, channels, kernel, kernel) / (64.0 * kernel)
         self.register_buffer("weight", torch.cat([drawn, -drawn]))
-        self.register_buffer("bias", torch.zeros(2 * kept))
         self.register_buffer("mean", torch.zeros(1, channels, 1, 1))
 
     def fit(self, array: np.ndarray) -> None:
