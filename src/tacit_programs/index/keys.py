@@ -161,7 +161,7 @@ def _plain(values: Any, where: str) -> Any:
         values = values.combine_chunks() if hasattr(values, "combine_chunks") else values
         if values.null_count:
             at = int(np.flatnonzero(~np.asarray(values.is_valid()))[0])
-            raise tacit.TacitError(f"expected keys without gaps, got null - at `{where}[{at}]`", fix="drop_null()")
+            raise tacit.TacitError(f"expected {where} without gaps, got null - at `{where}[{at}]`", fix="drop_null()")
         return values.to_numpy(zero_copy_only=False)
     dtype = getattr(values, "dtype", None)
     if hasattr(dtype, "tz") and hasattr(values, "to_numpy"):  # moments of pandas with a time zone: their instants
@@ -178,10 +178,10 @@ def _from_objects(values: Sequence[Any], where: str) -> np.ndarray:
     first = _type_of(values[0]) if len(values) else "float"
     for at, value in enumerate(values):
         if value is None or value != value or type(value).__name__ == "NAType":
-            raise tacit.TacitError(f"expected keys without gaps, got {value} - at `{where}[{at}]`", fix="drop what is missing")
+            raise tacit.TacitError(f"expected {where} without gaps, got {value} - at `{where}[{at}]`", fix="drop what is missing")
         if _type_of(value) != first:
             raise tacit.TacitError(
-                f"expected keys of one type, got {first} and {_type_of(value)} - at `{where}[{at}]`", fix=f"convert all to {first}"
+                f"expected {where} of one type, got {first} and {_type_of(value)} - at `{where}[{at}]`", fix=f"convert all to {first}"
             )
     if first in ("str", "bytes"):
         texts = np.empty(len(values), object)
@@ -221,7 +221,7 @@ def _refuse_gaps(array: np.ndarray, where: str) -> None:
         return
     if gaps.any():
         at = int(gaps.argmax())
-        raise tacit.TacitError(f"expected keys with an order, got {array[at]} - at `{where}[{at}]`", fix=f"{where}[{where} == {where}]")
+        raise tacit.TacitError(f"expected {where} without gaps, got {array[at]} - at `{where}[{at}]`", fix=f"{where}[{where} == {where}]")
 
 
 def _whole(array: np.ndarray, mine: str) -> tuple[np.ndarray, np.ndarray | None]:

@@ -1,7 +1,7 @@
 """Keys that are numbers or moments: sorted runs of their codes, each with a structure of its own.
 
 The position of a query among all keys is the sum of its positions in the runs, so that inserted keys count at once. A run of inserted keys
-is merged into the one before it as soon as that is less than `RATIO` times as long: runs stay few, and a key is merged a few times in all.
+is merged into the one before it as soon as that is less than `RATIO` times as long, or short: runs stay few, and a key is merged a few times in all.
 """
 
 from __future__ import annotations
@@ -13,11 +13,12 @@ import numpy as np
 
 from tacit_programs.index.keys import Kind, codes_of, query_code, query_codes
 from tacit_programs.index.native import merge
-from tacit_programs.index.structure import FEW, RATIO, Choice, Structure
+from tacit_programs.index.structure import FEW, RATIO, SHORT, Choice, Structure
 
 #: Queries that are encoded and answered together: their codes and places stay in the second cache.
 _TOGETHER = 1 << 15
-_TREE = Choice("tree")
+#: Holds runs of inserted keys: it is built ten times as fast as anything is learned.
+TREE = Choice("tree")
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +34,7 @@ class Run:
 
 def run_of(codes: np.ndarray, choice: Choice) -> Run:
     """Build a run; a short one needs no learning."""
-    return Run(codes, (choice if len(codes) >= FEW else _TREE).build(codes))
+    return Run(codes, (choice if len(codes) >= FEW else TREE).build(codes))
 
 
 @dataclass(frozen=True)
@@ -105,9 +106,9 @@ class NumberStore:
         """Give a store that holds these keys, too. Cost: merging is some nanoseconds per key of the runs that are merged."""
         codes = np.sort(codes_of(values, self.kind, where="keys"))
         runs = list(self.runs)
-        while runs and len(runs[-1]) < RATIO * len(codes):
+        while runs and len(runs[-1]) < max(RATIO * len(codes), SHORT):
             codes = merge(runs.pop().codes, codes)
-        return NumberStore(self.kind, self.choice, (*runs, run_of(codes, self.choice)))
+        return NumberStore(self.kind, self.choice, (*runs, run_of(codes, TREE if runs else self.choice)))
 
     def merged(self) -> NumberStore:
         """Give a store of one run."""

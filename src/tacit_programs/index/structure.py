@@ -19,6 +19,8 @@ FEW = 4096
 ALLOWANCE = 1.1
 #: A run of inserted keys is merged into the next one that is not so many times as long.
 RATIO = 4
+#: A run of fewer keys is merged into at once, whatever comes.
+SHORT = 1024
 _QUERIES = 100_000
 _ROUNDS = 3
 

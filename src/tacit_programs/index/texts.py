@@ -17,7 +17,7 @@ import numpy as np
 import tacit
 from tacit_programs.index.keys import Kind, disorder
 from tacit_programs.index.native import library
-from tacit_programs.index.structure import RATIO, Choice, Structure
+from tacit_programs.index.structure import RATIO, SHORT, Choice, Structure
 
 _WIDTH = 8
 
@@ -169,7 +169,7 @@ class TextStore:
         """Give a store that holds these keys, too."""
         texts = texts_of(sorted(to_bytes(values.tolist(), self.kind, where="keys")))
         runs = list(self.runs)
-        while runs and len(runs[-1]) < RATIO * len(texts):
+        while runs and len(runs[-1]) < max(RATIO * len(texts), SHORT):
             texts = runs.pop().merged(texts, self.choice).texts
         return TextStore(self.kind, self.choice, (*runs, TextRun(texts, self.choice)))
 
