@@ -19,7 +19,17 @@ ENGLISH, CHINESE = ROOT / "README.md", ROOT / "README.zh-CN.md"
 DOCUMENTS = [ENGLISH, ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md")), *sorted((ROOT / "src").rglob("*.md"))]
 SECONDS = 300  # one command
 #: Guides that compile many times over: system tests, for their commands have shorter tests of their own in tests/e2e.
-LONG = ("behaviour-diff", "environments-and-games", "goals-without-gradient", "grow", "label-loop", "meld", "repeat-and-resume", "resize")
+LONG = (
+    "behaviour-diff",
+    "environments-and-games",
+    "goals-without-gradient",
+    "grow",
+    "label-loop",
+    "meld",
+    "repeat-and-resume",
+    "resize",
+    "targets",
+)
 MINUTES = tuple(f"docs/howto/{name}.md" for name in LONG)
 
 
