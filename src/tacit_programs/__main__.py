@@ -6,6 +6,7 @@ A trial that everything is there, for a machine without a network; what comes ou
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -20,11 +21,13 @@ DONE, NOT_MET = 0, 1
 EXAMPLES = (".png", ".jpg", ".wav")
 #: A game is measured by whole games, so few of them, little thought about.
 FEW = ("--set", "game.games=2", "--set", "train.evaluations=4", "--set", "train.games=8")
+#: The place of an address among the embedded ones.
+LOOKUP = "import sys; from tacit_programs.index import load; print(load(sys.argv[1]).lookup(3232235777))"
 
 
 @dataclass(frozen=True)
 class Trial:
-    """How a program is tried: words after ``tacit compile``, then those after ``tacit``, with what is typed there.
+    """How a program is tried: words after ``tacit compile``, then those after ``tacit`` (or ``python``), with what is typed there.
 
     ``{made}`` is the file that was compiled, ``{example}`` the picture or recording that lies in the program directory.
     """
@@ -39,8 +42,8 @@ TRIALS: Mapping[str, Trial] = {
     "connect-four": Trial(("--steps", "8", *FEW), ("inspect", "{made}")),
     "vision": Trial(("--steps", "8"), ("run", "{made}", "{example}")),
     "asr": Trial(("--steps", "8"), ("run", "{made}", "{example}")),
-    "go": Trial(("--steps", "8", *FEW), ("play", "go", "--file", "{made}", "--gtp"), "genmove black\nquit\n"),
-    "index": Trial((), ("play", "index", "--file", "{made}"), ""),
+    "go": Trial(("--steps", "8", *FEW), ("play", "go", "--file", "{made}", "--gtp"), "genmove black\n"),
+    "index": Trial((), ("python", "-c", LOOKUP, "{made}")),
 }
 
 
@@ -75,10 +78,11 @@ def tried(name: str, folder: Path) -> bool:
 
 
 def said(*words: str, typed: str = "", allowed: Sequence[int] = (DONE,)) -> str | None:
-    """Run ``tacit`` without the data sets of this machine; give what it said, or None when it failed."""
-    print(f"$ tacit {' '.join(words)}", flush=True)
+    """Run ``tacit``, or ``python``, without the data sets of this machine; give what it said, or None when it failed."""
+    command = [sys.executable, *words[1:]] if words[0] == "python" else [*TACIT, *words]
+    print("$ " + shlex.join(words if words[0] == "python" else ["tacit", *words]), flush=True)
     plain = {name: value for name, value in os.environ.items() if name != "TACIT_DATA"}
-    done = subprocess.run([*TACIT, *words], input=typed, stdout=subprocess.PIPE, text=True, env=plain, check=False)
+    done = subprocess.run(command, input=typed, stdout=subprocess.PIPE, text=True, env=plain, check=False)
     return done.stdout if done.returncode in allowed else None
 
 

@@ -44,6 +44,8 @@ class SpeechProgram:
         def finish(building: Path) -> None:
             shutil.copyfile(_HERE / ("strings.toml" if data in STRINGS else "tacit.toml"), building / "tacit.toml")
             shutil.copyfile(_HERE / "README.md", building / "README.md")
+            spoken = next(one for one in recordings if one.official_test)  # to run the binary on
+            (building / "recording.wav").write_bytes(wav_bytes(spoken.sound))
 
         with tempfile.TemporaryDirectory() as temporary:
             table = write_table(rows, Path(temporary))
