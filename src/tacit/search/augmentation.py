@@ -43,6 +43,15 @@ def flip(x: Tensor, spec: ArraySpec, generator: torch.Generator) -> Tensor:
     return torch.where(chosen, x.flip(axis), x)
 
 
+def upend(x: Tensor, spec: ArraySpec, generator: torch.Generator) -> Tensor:
+    """Mirror half of the examples from top to bottom: for what lies on a table, or is seen from above."""
+    if "row" not in spec.axes:
+        return x
+    axis = spec.axes.index("row") + 1
+    chosen = (torch.rand(len(x), generator=generator) < 0.5).to(x.device).reshape([-1] + [1] * (x.ndim - 1))
+    return torch.where(chosen, x.flip(axis), x)
+
+
 def affine(x: Tensor, spec: ArraySpec, generator: torch.Generator) -> Tensor:
     """Turn (up to 10 degrees), stretch (up to 10 %), shear and shift pictures, with bilinear interpolation."""
     if spec.axes != ("row", "column", "channel"):
@@ -178,7 +187,7 @@ AUGMENTATIONS = Table(
     "augmentation",
     {
         name: f"tacit.search.augmentation:{name}"
-        for name in ("shift", "flip", "affine", "erase", "scale", "gain", "mask", "jitter", "warp", "floor", "tilt", "dropout_tokens")
+        for name in ("shift", "flip", "upend", "affine", "erase", "scale", "gain", "mask", "jitter", "warp", "floor", "tilt", "dropout_tokens")
     },
     group="tacit.augmentations",
 )

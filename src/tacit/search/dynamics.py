@@ -14,7 +14,7 @@ from torch import Tensor
 from tacit.search.suspicion import KEPT
 
 #: Augmentations that move or hide much of an input, so that a network can hardly learn labels by heart.
-HOLDING = frozenset({"shift", "flip", "affine", "erase"})
+HOLDING = frozenset({"shift", "flip", "upend", "affine", "erase"})
 
 
 def counts_from(augmented: Sequence[str]) -> float:

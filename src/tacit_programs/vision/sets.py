@@ -142,8 +142,8 @@ _FASHION_MD5 = {
     "t10k-images-idx3-ubyte.gz": "bef4ecab320f06d8554ea6380940ec79",
     "t10k-labels-idx1-ubyte.gz": "bb300cfdad3c16e7a12a480ee83cd310",
 }
-#: Photos of things that look the same from the left and from the right, and from a little nearer.
-_PHOTOS = ["flip", "affine", "erase", "scale"]
+#: Photos of things that lie there in any way, in any light.
+_PHOTOS = ["flip", "upend", "affine", "erase", "scale"]
 
 SETS: dict[str, Pictures] = {
     "hands": Pictures(None, _hands, label="{label}_{group}"),

@@ -56,11 +56,12 @@ def test_shift_moves_whole_pictures_by_whole_places():
     assert all(abs(row - 12) <= 2 and abs(column - 12) <= 2 for row, column in places)
 
 
-def test_flip_mirrors_about_half():
+@pytest.mark.parametrize(("name", "axis"), [("flip", 1), ("upend", 0)])
+def test_flip_mirrors_about_half(name, axis):
     spec = SPECS[0]
     x = batch(spec)
-    mirrored = AUGMENTATIONS.get("flip")(x, spec, torch.Generator().manual_seed(0))
-    turned = [bool(torch.equal(mirrored[place], x[place].flip(1))) for place in range(len(x))]
+    mirrored = AUGMENTATIONS.get(name)(x, spec, torch.Generator().manual_seed(0))
+    turned = [bool(torch.equal(mirrored[place], x[place].flip(axis))) for place in range(len(x))]
     same = [bool(torch.equal(mirrored[place], x[place])) for place in range(len(x))]
     assert 8 <= sum(turned) <= 24
     assert all(a != b for a, b in zip(turned, same, strict=True))
