@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import socket
 import subprocess
@@ -81,7 +82,7 @@ def test_a_program_is_what_its_entry_point_says(name):
     for data in others:
         source = program.sets[data]
         if source is not None:
-            assert source.title and source.licence and source.page.startswith("http"), data
+            assert source.title and source.licence and source.page, data
             assert source.packs or source.files, data
     assert callable(program.write) and callable(program.standings)
     if hasattr(program, "play"):
@@ -107,6 +108,23 @@ def test_a_set_that_is_not_there_says_how_it_is_had(offline, name):
         lines = str(refused.value).splitlines()
         assert lines[0].startswith("expected the data set `") and "TACIT_DATA" in lines[1] and lines[-1].startswith("try: "), data
         assert refused.value.exit_code == 2 and list(offline.iterdir()) == [], f"{data} left something"
+
+
+@pytest.mark.system
+def test_every_program_runs_on_an_example_without_a_network(tmp_path):
+    """What `make programs` does; no proxy that answers, so that what asks the network fails."""
+    nowhere = {name: "http://127.0.0.1:9" for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY")}
+    environment = {**os.environ, **nowhere, "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    command = [sys.executable, "-m", "tacit_programs", str(tmp_path / "programs")]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.splitlines()[-1] == f"{len(POINTS)} of {len(POINTS)} programs ran"
+
+
+def test_a_program_that_can_t_be_tried_is_named(tmp_path):
+    done = subprocess.run([sys.executable, "-m", "tacit_programs", str(tmp_path), "digitz"], capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and done.stdout.splitlines()[-1] == "0 of 1 programs ran; failed: digitz"
+    assert "did you mean `digits`?" in done.stderr
 
 
 def test_no_program_is_heavy_to_find():
