@@ -78,6 +78,38 @@ def test_exif_rotation_is_applied():
     assert np.array_equal(GREY.read(data)[0][..., 0], np.rot90(pixels, -1))
 
 
+@pytest.mark.parametrize(
+    ("orientation", "stored"),
+    [
+        (2, Pillow.Transpose.FLIP_LEFT_RIGHT),
+        (3, Pillow.Transpose.ROTATE_180),
+        (4, Pillow.Transpose.FLIP_TOP_BOTTOM),
+        (5, Pillow.Transpose.TRANSPOSE),
+        (6, Pillow.Transpose.ROTATE_90),
+        (7, Pillow.Transpose.TRANSVERSE),
+        (8, Pillow.Transpose.ROTATE_270),
+    ],
+)
+def test_every_way_to_hold_a_camera_is_turned_back(orientation, stored):
+    upright = random_picture(size=(24, 16)).resize((240, 160))  # decoded at a fraction of its size
+    exif = Pillow.Exif()
+    exif[0x0112] = orientation
+    data = encoded(upright.transpose(stored), "JPEG", quality=95, exif=exif)
+    wanted = COLOUR.read(encoded(upright, "JPEG", quality=95))[0].astype(int)
+    assert np.abs(COLOUR.read(data)[0] - wanted).max() <= 6
+    assert np.abs(COLOUR.read(encoded(upright.transpose(stored), "JPEG"))[0] - wanted).max() > 6
+
+
+@pytest.mark.parametrize("kind", [2, 6])
+def test_colours_of_16_bits_keep_their_upper_half(kind):
+    levels = np.random.default_rng(4).integers(0, 256, (4, 6, 3 if kind == 2 else 4)).astype(np.uint8)
+    levels[..., 3:] = 255
+    rows = b"".join(b"\0" + (row.astype(">u2") * 257).astype(">u2").tobytes() for row in levels)
+    parts = ((b"IHDR", struct.pack(">IIBBBBB", 6, 4, 16, kind, 0, 0, 0)), (b"IDAT", zlib.compress(rows)), (b"IEND", b""))
+    chunks = b"".join(struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data)) for name, data in parts)
+    assert np.array_equal(COLOUR.read(b"\x89PNG\r\n\x1a\n" + chunks)[0], levels[..., :3])
+
+
 def test_transparency_is_laid_on_white():
     clear = Pillow.new("RGBA", (6, 4), (200, 0, 0, 0))
     half = Pillow.new("LA", (6, 4), (0, 128))
