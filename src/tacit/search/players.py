@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from tacit.environments.game import Game, random_moves
-from tacit.search.tree_search import ByNetwork, ByPlayouts, Network, Puct, Searched, Ucb1, search
+from tacit.search.tree_search import ByNetwork, ByPlayouts, Network, Searched, Ucb1, search
+from tacit.search.walking import Puct
 
 #: Positions [game, ...] that go on -> a legal move each, int64[game].
 Player = Callable[[np.ndarray], np.ndarray]

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from tacit.search.players import OPENING, RandomPlayer, SearchingPlayer, UctPlayer, match
-from tacit.search.tree_search import ByPlayouts, Noise, Puct, Ucb1, search
+from tacit.search.tree_search import ByPlayouts, Noise, Ucb1, search
+from tacit.search.walking import Puct
 from tests.unit.environments.tic_tac_toe import TicTacToe, after
 
 GAME = TicTacToe()
