@@ -57,6 +57,19 @@ ONCE = ("predecessor", "built", "stream")  # for the first seed alone
 ALLOWED = 5.0  # points that a build may lose before it is refused; what it did lose is recorded
 
 
+class Told(tacit.Reporter):
+    """Tells every twenty seconds how far a run is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.last = time.monotonic()
+
+    def progress(self, fraction: float, seconds_left: float | None, message: str = "") -> None:
+        if time.monotonic() - self.last > 20:
+            self.last = time.monotonic()
+            print(f"{time.process_time():7.0f} s of the processor, {fraction:.3f} done: {message}", flush=True)
+
+
 def read(data: str, folder: Path) -> tacit.Program:
     """Give the program of a data set, as it makes its directory."""
     directory = folder / data
@@ -71,7 +84,7 @@ def compiled(data: str, case: Case, seed: int, folder: Path) -> tuple[tacit.Bina
     program = replace(read(data, folder), budget=tacit.Budget(steps=case.steps))
     if not path.exists():
         begun = time.process_time()
-        binary = tacit.compile(program, seed=seed, run_directory=folder / f"{data}-{seed}.run")
+        binary = tacit.compile(program, seed=seed, run_directory=folder / f"{data}-{seed}.run", resume=True, reporter=Told())
         note.write_text(str(time.process_time() - begun))
         binary.save(path)
     return tacit.load(path), program, float(note.read_text())
@@ -115,7 +128,7 @@ def jiwer_rate(wanted: Sequence[str], given: Sequence[str]) -> float | None:
 
 def predecessor_row(data: str, case: Case, seed: int, folder: Path) -> Result:
     """Tune, train and score the hidden Markov models; they draw nothing at random, so one seed is all."""
-    return asdict(predecessor(read(data, folder).examples, reporter=tacit.Reporter()))
+    return asdict(predecessor(read(data, folder).examples, reporter=Told()))
 
 
 def built_row(data: str, case: Case, seed: int, folder: Path) -> Result:

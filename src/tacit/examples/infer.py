@@ -25,6 +25,7 @@ from tacit.signature.text import Text, tokens
 LARGEST_KEPT = 64  # pictures up to this many pixels each way keep their size
 MOST_RATE = 16_000  # speech and most events keep what tells them apart
 MOST_SECONDS = 10.0
+MOST_WHOLE = 30.0
 MOST_TOKENS = 256
 
 
@@ -65,14 +66,17 @@ def image_size(height: int, width: int, count: int) -> tuple[int, int]:
     return int(rows), int(columns)
 
 
-def infer_sounds(facts: Sequence[SoundFacts]) -> Inferred:
-    """Choose the rate that most sounds have (at most 16 kHz) and a length that all but the longest 2 % fit into."""
+def infer_sounds(facts: Sequence[SoundFacts], *, whole: bool = False) -> Inferred:
+    """Choose the rate that most sounds have (at most 16 kHz) and a length that all but the longest 2 % fit into.
+
+    whole: all of them, up to `MOST_WHOLE`, for a label that names what is in a sound from its beginning to its end.
+    """
     usual = Counter(fact.rate for fact in facts).most_common(1)[0][0]
     rate = min(usual, MOST_RATE)
     seconds = float(np.percentile([fact.samples / fact.rate for fact in facts], 98))
-    kept = min(MOST_SECONDS, max(0.05, seconds))
-    samples = max(64, 64 * int(np.ceil(kept * rate / 64)))
     longest = max(fact.samples / fact.rate for fact in facts)
+    kept = min(MOST_WHOLE, longest) if whole else min(MOST_SECONDS, max(0.05, seconds))
+    samples = max(64, 64 * int(np.ceil(kept * rate / 64)))
     why = f"{len(facts):,} WAV files, most at {usual:,} samples a second; 98 % last up to {seconds:.2f} s, the longest {longest:.2f} s"
     return Inferred(Audio(rate, samples), why)
 

@@ -73,7 +73,7 @@ def take_in(found: Found, directory: Path, *, reporter: Reporter | None = None) 
     splits = [split_of(record, rule) for record in records]
     train = np.array([split == "train" for split in splits])
     values = [record.label for record in records]
-    inferred = _infer(found, facts, records, train)
+    inferred = _infer(found, facts, records, train, whole=settled.kind == "Symbols")
     output = infer_output(replace(settled, values=values), train, inferred.type)
     signature = inferred.type >> output
     name = import_name(found.place, records)
@@ -260,11 +260,11 @@ def _rule(found: Found, records: Sequence[Record]) -> tuple[SplitRule, str]:
     return rule, "; ".join([*sentences, *why])
 
 
-def _infer(found: Found, facts: Sequence[Any], records: Sequence[Record], train: np.ndarray) -> Inferred:
+def _infer(found: Found, facts: Sequence[Any], records: Sequence[Record], train: np.ndarray, *, whole: bool) -> Inferred:
     if found.kind == "images":
         return infer_images(facts)
     if found.kind == "sounds":
-        return infer_sounds(facts)
+        return infer_sounds(facts, whole=whole)
     if found.kind == "arrays":
         first = found.items[0].content
         if not isinstance(first, np.ndarray):
