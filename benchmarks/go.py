@@ -193,8 +193,8 @@ def write(folder: Path) -> None:
         command="python benchmarks/go.py",
         target={name: rule for name, rule in target.items() if name in figures},
         notes=[
-            "Seconds are those of the processor, one thread, learning and all. A binary is trained with half a point of komi on 5x5, 9 on "
-            "7x7 and 7 on 9x9, and meets its opponents with the same.",
+            "Seconds are those of the processor, one thread, learning and all. A binary is trained with half a point of komi on 5x5, 8.5 on "
+            "7x7 and 6.5 on 9x9, and meets its opponents with the same.",
             f"Against UCT {EVALUATIONS} evaluations a move, against GNU Go {AGAINST_GNUGO}; openings of {OPENING} random moves, each "
             "played twice with the colours exchanged. Between perfect players that gives one half. Intervals (Wilson, 95 %): in the runs.",
             f"{3 * STUDY:.1f} games per second are three times those of an earlier study on another, busier machine, learning included.",

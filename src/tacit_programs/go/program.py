@@ -15,7 +15,7 @@ import tacit
 from tacit_programs.go.gtp import Engine, serve
 from tacit_programs.go.players import EMBEDDED, EVALUATIONS, PLAYOUTS, Players, size_of
 from tacit_programs.go.predecessor import plain_uct
-from tacit_programs.go.rules import Go, Go5
+from tacit_programs.go.rules import Go, Go5, Go7, Go9
 from tacit_programs.go.session import Session
 from tacit_programs.go.terminal import Table, typed
 
@@ -27,7 +27,7 @@ _SETTINGS = {"5x5": "tacit.toml", "7x7": "seven.toml", "9x9": "nine.toml"}
 _OPTIONS = {
     "file": f"A compiled network, FILE.tacit; else the embedded one of 5x5 where there is one, and plain UCT with {PLAYOUTS} games a move.",
     "size": "The side of the board, 2 to 19; by default that of the network.",
-    "komi": "Points that white gets for beginning second (0.5 on 5x5, 9 on 7x7, else 7).",
+    "komi": "Points that white gets for beginning second (0.5 on 5x5, 8.5 on 7x7, 6.5 on 9x9, else 7.5).",
     "evaluations": f"Positions that a move is thought about with ({EVALUATIONS}, or {PLAYOUTS} random games).",
     "colour": "Your own: black or white.",
     "thinking": "Say what the other side thinks.",
@@ -98,7 +98,7 @@ class GoProgram:
 
 
 def _komi(options: Mapping[str, str], size: int) -> float:
-    text = options.get("komi") or str({5: Go5.komi, 7: 9.0}.get(size, 7.0))
+    text = options.get("komi") or str({5: Go5.komi, 7: Go7.komi, 9: Go9.komi}.get(size, 7.5))
     try:
         komi = float(text)
     except ValueError:

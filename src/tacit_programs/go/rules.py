@@ -159,7 +159,7 @@ class Go7(Go):
     """Go on 7x7; perfect play is believed to give black 9 points."""
 
     size: int = 7
-    komi: float = 9.0
+    komi: float = 8.5
 
 
 @dataclass(frozen=True)
@@ -167,7 +167,7 @@ class Go9(Go):
     """Go on 9x9."""
 
     size: int = 9
-    komi: float = 7.0
+    komi: float = 6.5
 
 
 def show(game: Go, position: np.ndarray, *, last: int | None = None) -> str:
