@@ -193,7 +193,7 @@ def write(folder: Path) -> None:
         command="python benchmarks/go.py",
         target={name: rule for name, rule in target.items() if name in figures},
         notes=[
-            "Seconds are those of the processor, one thread, learning and all. A binary is trained with half a point of komi on 5x5, 8.5 on "
+            "Seconds are those of the processor, one thread, learning and all. A binary learns with half a point of komi on 5x5, 8.5 on "
             "7x7 and 6.5 on 9x9, and meets its opponents with the same.",
             f"Against UCT {EVALUATIONS} evaluations a move, against GNU Go {AGAINST_GNUGO}; openings of {OPENING} random moves, each "
             "played twice with the colours exchanged. Between perfect players that gives one half. Intervals (Wilson, 95 %): in the runs.",
