@@ -38,6 +38,7 @@ SINGLE = (
     "resize",
     "resize_peers",
     "grow",
+    "vision",
     "scoreboard",
     "go",
     "index",

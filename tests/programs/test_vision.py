@@ -160,6 +160,23 @@ def test_the_archive_of_cifar_is_read_by_its_layout(tmp_path, monkeypatch):
         assert arrays["y_test"].tolist() == [0, 1, 2, 9]
 
 
+def test_the_settings_for_a_gpu_build_lower_and_take_steps():
+    """It has not been run to its end: that wants a GPU."""
+    settings = SETS["cifar10-gpu"].settings
+    generator = np.random.default_rng(0)
+    signature = tacit.Image(32, 32, 3) >> tacit.Class("a", "b")
+    pictures = generator.integers(0, 256, (12, 32, 32, 3)).astype(np.uint8)
+    splits = np.array(["train", "train", "train", "test"])[np.arange(12) % 4]
+    ids = np.array([f"{place:024x}" for place in range(12)])
+    examples = tacit.Examples(signature, ids, (pictures,), (np.arange(12) % 2).astype(np.int64), splits)
+    recipe = {**settings["train"], "epochs": 2, "augment_from": 0.0}
+    network = {name: value for name, value in settings["skeleton"].items() if name != "name"}
+    program = tacit.Program("gpu", signature, examples, skeleton="whitenet", settings=network, recipe=recipe, budget=tacit.Budget(steps=2))
+    evidence = tacit.compile(program).evidence
+    assert evidence["run"]["recipe"]["batch"] == 9
+    assert 250e6 < evidence["costs"]["macs"] < 300e6
+
+
 def test_histograms_see_the_direction_of_an_edge_and_not_the_light():
     steep = np.zeros((1, 24, 24, 1), np.uint8)
     steep[:, :, 12:] = 200

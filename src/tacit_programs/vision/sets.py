@@ -145,27 +145,40 @@ _FASHION_MD5 = {
 #: Photos of things that lie there in any way, in any light.
 _PHOTOS = ["flip", "upend", "affine", "erase", "scale"]
 
+_CIFAR = tacit.DataSource(
+    name="cifar10",
+    title="CIFAR-10, 60,000 photos of 32 x 32",
+    licence="not stated by its authors",
+    page="https://www.cs.toronto.edu/~kriz/cifar.html",
+    files={
+        "cifar-10-binary.tar.gz": tacit.Download(
+            "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz", md5="c32a1d4ab5d03f1284b67883e8d87530", bytes=170_052_171
+        )
+    },
+    packs=("train50k_jpeg_q75.parquet", "train20k.parquet", "test.parquet"),
+)
+
 SETS: dict[str, Pictures] = {
     "hands": Pictures(None, _hands, label="{label}_{group}"),
     "cifar10": Pictures(
-        tacit.DataSource(
-            name="cifar10",
-            title="CIFAR-10, 60,000 photos of 32 x 32",
-            licence="not stated by its authors",
-            page="https://www.cs.toronto.edu/~kriz/cifar.html",
-            files={
-                "cifar-10-binary.tar.gz": tacit.Download(
-                    "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz", md5="c32a1d4ab5d03f1284b67883e8d87530", bytes=170_052_171
-                )
-            },
-            packs=("train50k_jpeg_q75.parquet", "train20k.parquet", "test.parquet"),
-        ),
+        _CIFAR,
         _cifar,
         settings={
             "skeleton": {"name": "whitenet", "width": 48, "depth_0": 1},
             "goal": {"accuracy": 0.89},
             "budget": {"minutes": 30},
             "train": {"augment": ["flip", "shift"], "small": 0.625, "learning_rate": 0.25, "plain_tail": 0.0},
+        },
+    ),
+    # For a GPU: seven times the multiplications, and large batches. Meant for 94 % as Jordan 2024 has it; it has not been run to its end.
+    "cifar10-gpu": Pictures(
+        _CIFAR,
+        _cifar,
+        settings={
+            "skeleton": {"name": "whitenet", "width": 128, "depth_0": 1, "depth_1": 1, "depth_2": 1},
+            "goal": {"accuracy": 0.94},
+            "budget": {"steps": 1875},  # 20 passes
+            "train": {"augment": ["flip", "shift"], "batch": 512, "learning_rate": 0.5, "label_smoothing": 0.2, "plain_tail": 0.0},
         },
     ),
     "fashion-mnist": Pictures(
@@ -190,10 +203,10 @@ SETS: dict[str, Pictures] = {
         ),
         _trashnet,
         settings={
-            "skeleton": {"name": "whitenet", "width": 48, "depth_0": 0},
+            "skeleton": {"name": "whitenet", "width": 32, "depth_0": 0},
             "goal": {"accuracy": 0.75},
             "budget": {"minutes": 15},
-            "train": {"augment": _PHOTOS},
+            "train": {"augment": _PHOTOS, "small": 0.625},
         },
     ),
     "sign-digits": Pictures(
@@ -210,7 +223,7 @@ SETS: dict[str, Pictures] = {
             "skeleton": {"name": "whitenet", "width": 32, "depth_0": 0},
             "goal": {"accuracy": 0.97},
             "budget": {"minutes": 15},
-            "train": {"augment": ["affine", "erase", "scale"]},
+            "train": {"augment": ["affine", "erase", "scale"], "small": 0.625},
         },
     ),
 }
