@@ -22,6 +22,7 @@ std::vector<Entry> search_entries() {
         entry<StaticTree<2, 16>>("splus-16-16", "s+tree"),
         entry<StaticTree<2, 32>>("splus-16-32", "s+tree"),
         entry<StaticTree<2, 64>>("splus-16-64", "s+tree"),
+        entry<StaticTree<2, 128>>("splus-16-128", "s+tree"),
         entry<TwoLayers>("rmi-linear-64", "learned", 64, false),
         entry<TwoLayers>("rmi-linear-256", "learned", 256, false),
         entry<TwoLayers>("rmi-log-64", "learned", 64, true),

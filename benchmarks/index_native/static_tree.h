@@ -20,6 +20,7 @@ namespace contest {
 
 template <int Lines, int Batch>
 class StaticTree {
+    static_assert(Lines == 1 || Lines == 2);
     static constexpr size_t B = 8 * Lines;  // keys of a node
     const Keys keys_;
     Key* separators_ = nullptr;
@@ -29,16 +30,14 @@ class StaticTree {
     static size_t nodes_above(size_t children) { return (children + B) / (B + 1); }
 
     static inline size_t below(const Key* node, __m512i query) {
-        size_t count = 0;
-#pragma GCC unroll 4
-        for (int line = 0; line < Lines; line++)
-            count += _mm_popcnt_u32(_mm512_cmplt_epu64_mask(_mm512_load_si512(node + 8 * line), query));
-        return count;
+        unsigned less = _mm512_cmplt_epu64_mask(_mm512_load_si512(node), query);
+        if constexpr (Lines == 2) less |= static_cast<unsigned>(_mm512_cmplt_epu64_mask(_mm512_load_si512(node + 8), query)) << 8;
+        return static_cast<size_t>(_mm_popcnt_u32(less));
     }
 
     static inline void prefetch(const Key* node) {
 #pragma GCC unroll 4
-        for (int line = 0; line < Lines; line++) __builtin_prefetch(node + 8 * line);
+        for (int line = 0; line < Lines; line++) __builtin_prefetch(node + 8 * line, 0, 2);
     }
 
 public:
