@@ -173,7 +173,7 @@ def test_the_settings_for_a_gpu_build_lower_and_take_steps():
     network = {name: value for name, value in settings["skeleton"].items() if name != "name"}
     program = tacit.Program("gpu", signature, examples, skeleton="whitenet", settings=network, recipe=recipe, budget=tacit.Budget(steps=2))
     evidence = tacit.compile(program).evidence
-    assert evidence["run"]["recipe"]["batch"] == 9
+    assert evidence["run"]["steps"] == 2
     assert 250e6 < evidence["costs"]["macs"] < 300e6
 
 
