@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import re
 
 import pytest
 
@@ -40,15 +41,26 @@ def test_files_and_functions_tell_one_story():
     assert length_problems(SRC / "tacit") == []
 
 
+#: Optional packages that `make setup` leaves out: torchvision, which timm needs, is pinned to one torch by its builds.
+LEFT_OUT = ("timm",)
+
+
+def leads_somewhere(reference: str) -> bool:
+    """Import ``module:attribute``; where that takes a package that isn't installed here, look for the name in the text."""
+    module, _, attribute = reference.partition(":")
+    try:
+        return hasattr(importlib.import_module(module), attribute)
+    except ModuleNotFoundError as error:
+        if error.name not in LEFT_OUT:
+            raise
+    return bool(re.search(rf"^(def|class) {attribute}\b", modules(SRC, "tacit")[module].read_text(encoding="utf-8"), re.MULTILINE))
+
+
 def test_every_row_of_every_table_leads_somewhere():
     rows = list(table_rows(SRC))
-    missing = [
-        f"{file}:{line}: {ref}"
-        for file, line, ref in rows
-        if not hasattr(importlib.import_module(ref.partition(":")[0]), ref.partition(":")[2])
-    ]
-    assert missing == []
+    assert [f"{file}:{line}: {reference}" for file, line, reference in rows if not leads_somewhere(reference)] == []
     assert len(rows) > 10
+    assert not leads_somewhere("tacit.ground.tables:nothing") and not leads_somewhere("tacit.skeletons.backbone:nothing")
 
 
 def test_what_a_module_declares_is_there():
