@@ -11,7 +11,7 @@ from typing import Protocol, runtime_checkable
 
 from tacit.domains.data import DataSource
 from tacit.domains.standing import Standing
-from tacit.ground.errors import UnknownName
+from tacit.ground.errors import MissingPackage, UnknownName
 from tacit.ground.progress import Reporter
 from tacit.ground.tables import Table, did_you_mean
 
@@ -91,6 +91,8 @@ class Plays(Protocol):
 
 def domain_program(name: str) -> DomainProgram:
     """Give an installed domain program by its name; ``_`` may stand for ``-``. Raises: UnknownName, MissingPackage."""
+    if not PROGRAMS.rows():  # they are found by what an installation notes down of itself, and not by the files
+        raise MissingPackage("expected installed domain programs, found none", fix="pip install --editable . once more, or pip install tacit")
     program: DomainProgram = PROGRAMS.get(name.replace("_", "-"))
     return program
 

@@ -7,7 +7,7 @@ import pytest
 from tacit.domains import making, program
 from tacit.domains.making import begin_like, compile_like, found_like, go_on_like
 from tacit.domains.program import Compiles, DomainProgram, Plays, data_set, domain_program
-from tacit.ground.errors import ConfigError, InputError, UnknownName
+from tacit.ground.errors import ConfigError, InputError, MissingPackage, UnknownName
 from tacit.ground.tables import Table
 from tests.unit.domains import imagined
 
@@ -30,6 +30,12 @@ def test_a_program_is_found_by_its_name_and_by_what_it_offers():
     assert not isinstance(domain_program("imagined"), Compiles | Plays)
     with pytest.raises(UnknownName, match=r"expected a known domain program, got `imagin`\ntry: did you mean `imagined`\?"):
         domain_program("imagin")
+
+
+def test_an_installation_that_knows_of_no_program_says_so(monkeypatch):
+    monkeypatch.setattr(program, "PROGRAMS", Table("domain program", {}))
+    with pytest.raises(MissingPackage, match="expected installed domain programs, found none"):
+        domain_program("imagined")
 
 
 def test_the_first_data_set_is_the_usual_one_and_others_are_named():
