@@ -39,6 +39,7 @@ SINGLE = (
     "resize_peers",
     "grow",
     "vision",
+    "asr",
     "scoreboard",
     "go",
     "index",
