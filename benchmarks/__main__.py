@@ -43,6 +43,7 @@ SINGLE = (
     "scoreboard",
     "go",
     "index",
+    "index_python",
 )
 
 

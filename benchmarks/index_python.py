@@ -3,8 +3,8 @@
 python benchmarks/index_python.py [uniform] [lognormal] [fractal] [checks] [inserts] [--count N] [--checks N]
 
 - `uniform` and so on: `index.lookup(queries)`, `np.searchsorted(keys, queries)` and the argsort trick (sort the queries, search, put the
-  answers back) on the same uint64 keys and queries, half of them keys; each takes its turn in every round, the first round is left out. Figures are
-  medians over rounds of the ratio within a round, by the processor's clock of one thread.
+  answers back) on the same uint64 keys and queries, half of them keys; each takes its turn in every round, the first round is left out.
+  Figures are medians over rounds of the ratio within a round, by the processor's clock of one thread.
 - `checks`: random queries on key sets that are nasty, ordinary and real, through every structure and every instruction set, both sides.
   An answer p is right if and only if keys[p - 1] < query <= keys[p] (left) or keys[p - 1] <= query < keys[p] (right), which is looked up.
 - `inserts`: keys inserted in batches and one by one, with lookups between them, each held against the sorted whole.
