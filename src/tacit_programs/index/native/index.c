@@ -24,7 +24,7 @@ int tacit_index_isa(void)
     return TACIT_SCALAR;
 }
 
-static const struct paths *paths_of(int isa)
+static const struct paths *paths_named(int isa)
 {
     int best = tacit_index_isa();
     if (isa < 0 || isa > best) isa = best;
@@ -33,6 +33,17 @@ static const struct paths *paths_of(int isa)
     if (isa == TACIT_AVX2) return &tacit_paths_avx2;
 #endif
     return &tacit_paths_scalar;
+}
+
+/* Asking the processor takes as long as some of a lookup, so the best path is remembered; threads that find it at once find the same. */
+static const struct paths *paths_of(int isa)
+{
+    static const struct paths *best;
+    const struct paths *found;
+    if (isa != TACIT_BEST) return paths_named(isa);
+    found = __atomic_load_n(&best, __ATOMIC_RELAXED);
+    if (!found) __atomic_store_n(&best, found = paths_named(isa), __ATOMIC_RELAXED);
+    return found;
 }
 
 /* --- the plan ------------------------------------------------------------------------------------------------------ */

@@ -10,6 +10,7 @@
 
 #define BLOCK 16 /* keys compared at once: two lines of the cache */
 #define MANY 32  /* queries that go through a stage together: enough to hide a read from memory, few enough for the first cache */
+#define CROWD 128 /* queries that go down the tree together: there is more to wait for at each level */
 #define FLIGHT 8 /* groups in flight: a power of two, more than there are stages */
 
 typedef struct {
@@ -265,26 +266,38 @@ static USES inline uint64_t leaf_block(const tacit_tree *tree, uint64_t node)
     return at > most ? most : at;
 }
 
-/* A group goes down the tree level by level; the nodes of the next level were asked for while the others were read. */
+/* A crowd goes down the tree level by level; the nodes of the next level were asked for while the others were read. */
+static USES void tree_crowd(const tacit_tree *tree, const uint64_t *queries, uint64_t step, int64_t *places)
+{
+    const uint64_t *keys = tree->keys, *nodes = tree->nodes;
+    uint64_t query[CROWD], node[CROWD];
+    for (int i = 0; i < CROWD; i++) query[i] = queries[i] + step, node[i] = 0;
+    for (uint32_t level = 0; level + 1 < tree->levels; level++) {
+        const uint64_t *next = tree->nodes + tree->level[level + 1];
+        for (int i = 0; i < CROWD; i++) {
+            node[i] = node[i] * (BLOCK + 1) + below(nodes + node[i] * BLOCK, query[i]);
+            fetch_block(next, (uint32_t)(node[i] * BLOCK));
+        }
+        nodes = next;
+    }
+    for (int i = 0; i < CROWD; i++) {
+        if (tree->levels) node[i] = node[i] * (BLOCK + 1) + below(nodes + node[i] * BLOCK, query[i]);
+        node[i] = leaf_block(tree, node[i]);
+        fetch_block(keys, (uint32_t)node[i]);
+    }
+    for (int i = 0; i < CROWD; i++) places[i] = (int64_t)(node[i] + below(keys + node[i], query[i]));
+}
+
 static USES void tree_lookup(const tacit_tree *tree, const uint64_t *queries, uint64_t many, int right, int64_t *places)
 {
-    uint64_t query[MANY], node[MANY], step = (uint64_t)(right != 0);
-    for (uint64_t from = 0; from < many; from += MANY) {
-        uint64_t here = many - from < MANY ? many - from : MANY;
-        for (uint64_t i = 0; i < MANY; i++) query[i] = (i < here ? queries[from + i] : 0) + step, node[i] = 0;
-        for (uint32_t level = 0; level < tree->levels; level++) {
-            const uint64_t *nodes = tree->nodes + tree->level[level], *next = tree->nodes + tree->level[level + 1];
-            for (uint64_t i = 0; i < MANY; i++) {
-                node[i] = node[i] * (BLOCK + 1) + below(nodes + node[i] * BLOCK, query[i]);
-                const uint64_t *child = level + 1 < tree->levels ? next + node[i] * BLOCK : tree->keys + leaf_block(tree, node[i]);
-                fetch(child);
-                fetch(child + BLOCK - 1);
-            }
-        }
-        for (uint64_t i = 0; i < here; i++) {
-            uint64_t block = leaf_block(tree, node[i]);
-            places[from + i] = (int64_t)(block + below(tree->keys + block, query[i]));
-        }
+    const uint64_t step = (uint64_t)(right != 0), whole = many / CROWD * CROWD;
+    for (uint64_t from = 0; from < whole; from += CROWD) tree_crowd(tree, queries + from, step, places + from);
+    if (whole < many) {
+        uint64_t rest[CROWD] = {0};
+        int64_t found[CROWD];
+        memcpy(rest, queries + whole, (many - whole) * sizeof *rest);
+        tree_crowd(tree, rest, step, found);
+        memcpy(places + whole, found, (many - whole) * sizeof *found);
     }
 }
 
