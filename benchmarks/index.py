@@ -47,9 +47,9 @@ ALLOCATOR = "glibc.malloc.hugetlb=1"  # huge pages for everybody: keys, nodes an
 
 #: Size -> contestants; configurations of one family are joined by commas.
 ENTRANTS = {
-    "1M": "stx;abseil;splus-16-32,splus-16-64;pgm-8,pgm-16;rs-18-16,rs-20-16;rmi-linear-64,rmi-log-64;alex;lower_bound",
-    "10M": "stx;abseil;splus-16-32,splus-16-64;pgm-8,pgm-16;rs-18-16,rs-22-16;rmi-linear-64,rmi-log-64;alex",
-    "100M": "stx;splus-16-64;pgm-16;rs-22-16;rmi-linear-64,rmi-log-64;alex",
+    "1M": "stx;abseil;splus-16-32,splus-16-64,splus-16-128;pgm-8,pgm-16;rs-18-16,rs-20-16;rmi-linear-64,rmi-log-64;alex;lower_bound",
+    "10M": "stx;abseil;splus-16-64,splus-16-128;pgm-8,pgm-16;rs-18-16,rs-22-16;rmi-linear-64,rmi-log-64;alex",
+    "100M": "stx;splus-16-64,splus-16-128;pgm-16;rs-22-16;rmi-linear-64,rmi-log-64;alex",
 }
 ENTRANTS["real"] = ENTRANTS["1M"]
 QUERIES = {"real": 100_000, "1M": 100_000, "10M": 150_000, "100M": 150_000}
@@ -128,7 +128,14 @@ def ratio(slower: Contestant, faster: Contestant, way: str) -> float:
 def compared(case: str, result: Result) -> Result:
     """Give a row: times and sizes of all, and the ratios that the notes set targets for."""
     chosen, kind = ours(result), KIND[case.rpartition("-")[0]]
-    families = {"B-tree": ("STX",), "Abseil": ("Abseil",), "learned": LEARNED, "tree": ("S+tree",), **{name: (name,) for name in LEARNED}}
+    families = {
+        "B-tree": ("STX",),
+        "Abseil": ("Abseil",),
+        "learned": LEARNED,
+        "tree": ("S+tree",),
+        "own tree": ("Tacit, tree",),
+        **{name: (name,) for name in LEARNED},
+    }
     ratios: dict[str, float] = {}
     for family, names in families.items():
         for way in WAYS:
