@@ -102,9 +102,10 @@ def build(
     file = None if isinstance(binary, Binary) else _file(Path(binary))
     loaded = binary if isinstance(binary, Binary) else load(_file(Path(binary)))
     found, notes = _program(loaded, file, program, reporter)
-    if found is not None and found.environment is not None:
+    if found is not None and (found.environment is not None or found.game is not None):
         reporter.phase("acting, for examples of what it meets")
-        found, notes = program_of_examples(loaded, found), (*notes, "examples are what it met in 32 episodes, labelled by what it did")
+        where = "32 episodes" if found.game is None else "128 games against itself"
+        found, notes = program_of_examples(loaded, found), (*notes, f"examples are what it met in {where}, labelled by what it did")
     integers = integers_of(loaded, found, allow_drop=allow_drop, reporter=reporter) if int8 else None
     name = identifier(str(loaded.evidence.get("name") or (file.stem if file else "")))
     graphs = loaded.graphs if integers is None else integers.graphs

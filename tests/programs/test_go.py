@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tacit
+from tacit.acting.meeting import program_of_examples
 from tacit.environments.game import random_moves
 from tacit.environments.game_check import check_game
 from tacit_programs.go import Go, Go5, Go7, Go9, show
@@ -481,6 +482,16 @@ def test_the_network_that_is_shipped_begins_in_the_centre_and_takes_what_it_can(
     assert Go5().moves[int(player(Go5().start(1))[0])] == "C3"
     game, position = placed(".XO.. XO.O. .XO.. ..... .....")
     assert fits(tacit.load(EMBEDDED), game) and game.legal(position)[0, player(position)[0]]
+
+
+@pytest.mark.skipif(not EMBEDDED.exists(), reason="no network is shipped")
+def test_what_a_network_meets_are_examples_of_what_it_prefers():
+    binary = tacit.load(EMBEDDED)
+    met = program_of_examples(binary, tacit.Program("go-5", game=Go5()))
+    train, test = met.examples.split("train"), met.examples.split("test")
+    assert min(len(train), len(test)) > 500 and not set(train.ids) & set(test.ids) and met.game is None
+    scores = binary.run([test.inputs[0][:50]])[0].reshape(50, -1)
+    assert np.array_equal(scores.argmax(axis=1), test.targets[:50].reshape(-1))
 
 
 # --- with GNU Go
