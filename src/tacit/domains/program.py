@@ -89,10 +89,17 @@ class Plays(Protocol):
         """
 
 
+def installed_programs() -> list[str]:
+    """Name the domain programs that are installed. Raises: MissingPackage when none is."""
+    if not (names := list(PROGRAMS)):  # they are found by what an installation notes down of itself, and not by their files
+        fix = "pip install --editable . once more, or pip install tacit"
+        raise MissingPackage("expected installed domain programs, found none", fix=fix)
+    return names
+
+
 def domain_program(name: str) -> DomainProgram:
     """Give an installed domain program by its name; ``_`` may stand for ``-``. Raises: UnknownName, MissingPackage."""
-    if not PROGRAMS.rows():  # they are found by what an installation notes down of itself, and not by the files
-        raise MissingPackage("expected installed domain programs, found none", fix="pip install --editable . once more, or pip install tacit")
+    installed_programs()
     program: DomainProgram = PROGRAMS.get(name.replace("_", "-"))
     return program
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tacit.domains.board import Scoreboard, Section, read_scoreboard, these_versions, this_machine
-from tacit.domains.program import PROGRAMS, DomainProgram, data_set, domain_program
+from tacit.domains.program import DomainProgram, data_set, domain_program, installed_programs
 from tacit.ground.errors import ConfigError, TacitError, UnknownName, raise_all
 from tacit.ground.files import write_atomic
 from tacit.ground.progress import Reporter
@@ -50,7 +50,7 @@ def scoreboard(
             "expected minutes or steps, got both", fix="--steps for a run that can be repeated, --minutes for one by the clock"
         )
     reporter, file = reporter or Reporter(), None if output is None else Path(output)
-    entries = _entries(names or list(PROGRAMS), data, {"minutes": minutes, "steps": steps, "seed": seed})
+    entries = _entries(names or installed_programs(), data, {"minutes": minutes, "steps": steps, "seed": seed})
     kept = list(read_scoreboard(file).sections) if file is not None else []
     done: list[Section] = []
     for place, entry in enumerate(entries):

@@ -7,7 +7,7 @@ import json
 import pytest
 
 import tacit
-from tacit.domains import program, scoring
+from tacit.domains import program
 from tacit.domains.board import Scoreboard, Section, read_scoreboard
 from tacit.domains.scoring import scoreboard
 from tacit.domains.standing import Standing
@@ -26,9 +26,7 @@ ROWS = {
 
 @pytest.fixture(autouse=True)
 def programs(monkeypatch):
-    table = Table("domain program", ROWS)
-    monkeypatch.setattr(program, "PROGRAMS", table)
-    monkeypatch.setattr(scoring, "PROGRAMS", table)
+    monkeypatch.setattr(program, "PROGRAMS", Table("domain program", ROWS))
     for one in (imagined.PLAIN, imagined.BROKEN, imagined.OWN):
         one.asked.clear()
 
