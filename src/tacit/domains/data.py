@@ -6,6 +6,7 @@ import hashlib
 import http.client
 import os
 import tempfile
+import time
 import urllib.request
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -127,7 +128,7 @@ def fetch(download: Download, path: Path, *, reporter: Reporter, before: int = 0
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=_PART)
     hashes = {kind: hashlib.new(kind, usedforsecurity=False) for kind in ("sha256", "md5") if getattr(download, kind)}
     try:
-        got = 0
+        got, begun = 0, time.monotonic()
         with os.fdopen(handle, "wb") as file, urllib.request.urlopen(download.url, timeout=_SECONDS) as answer:
             announced = answer.headers.get("Content-Length")
             while piece := answer.read(_PIECE):
@@ -136,7 +137,8 @@ def fetch(download: Download, path: Path, *, reporter: Reporter, before: int = 0
                 for digest in hashes.values():
                     digest.update(piece)
                 if whole:
-                    reporter.progress(min(1.0, (before + got) / whole), None, path.name)
+                    left = max(0, whole - before - got) * (time.monotonic() - begun) / got  # at the speed of this file
+                    reporter.progress(min(1.0, (before + got) / whole), left, path.name)
             file.flush()
             os.fsync(file.fileno())
         if announced is not None and got != int(announced):

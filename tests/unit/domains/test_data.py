@@ -87,11 +87,13 @@ def test_the_folder_of_the_person_comes_first(server, tmp_path, monkeypatch):
 
 def test_a_set_is_fetched_once(server, cache):
     told: list[tuple[float, str]] = []
+    left: list[float] = []
     notes: list[str] = []
 
     class Told(Reporter):
         def progress(self, fraction, seconds_left, message=""):
             told.append((fraction, message))
+            left.append(seconds_left)
 
         def note(self, text):
             notes.append(text)
@@ -99,6 +101,7 @@ def test_a_set_is_fetched_once(server, cache):
     assert source(server).folder(reporter=Told()) == cache
     assert files_of(cache) == {"a.bin": CONTENT["/a.bin"], "b.bin": CONTENT["/sub/b.bin"]}
     assert [fraction for fraction, _ in told] == sorted(fraction for fraction, _ in told) and told[-1] == (1.0, "b.bin")
+    assert min(left) == left[-1] == 0
     assert notes == [f"some things, licence: CC0 - {PAGE}"]
     server.shutdown()
     assert source(server).folder() == cache and len(server.asked) == 2
