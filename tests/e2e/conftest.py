@@ -16,6 +16,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.e2e import commands
+
 ROOT = Path(__file__).resolve().parents[2]
 SECONDS = 240
 
@@ -40,7 +42,9 @@ def command_environment(**more: str) -> dict[str, str]:
 
 
 def tacit(*arguments: object, cwd: Path, **options: Any) -> Done:
-    """Run one command in a process of its own; `options` go to `subprocess.run`."""
+    """Run one command in a process of its own: a fork, or a fresh one to whose start `options` go, as to `subprocess.run`."""
+    if not options:
+        return Done(*commands.run([*map(str, arguments)], cwd, command_environment(), SECONDS))
     command = [sys.executable, "-m", "tacit.cli.main", *map(str, arguments)]
     done = subprocess.run(
         command,

@@ -46,6 +46,7 @@ def alone(made, tmp_path_factory) -> tuple[bytes, list[dict], int]:
 
 
 def start(place: Path, *arguments: object, **environment: str) -> subprocess.Popen[str]:
+    """Begin a command in a fresh process: Ray starts processes of its own, and a fork is not what they expect above them."""
     command = [sys.executable, "-m", "tacit.cli.main", *map(str, arguments)]
     options = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     STARTED.append(subprocess.Popen(command, cwd=place, env=command_environment(**environment), start_new_session=True, **options))
@@ -141,7 +142,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.mark.system
 def test_the_winner_and_every_byte_are_those_of_one_process(place, alone):
-    done = tacit("compile", "program", *SEARCH, "-o", "ray.tacit", "--on", "ray:2", "--json", cwd=place)
+    done = end(start(place, "compile", "program", *SEARCH, "-o", "ray.tacit", "--on", "ray:2", "--json"))
     assert done.code == alone[2], done.err
     assert done.document["path"] == "ray.tacit"  # and nothing else on stdout
     assert "2 workers" in done.err
@@ -194,7 +195,8 @@ def test_workers_that_share_each_batch_give_the_network_of_one_process(place):
     fixed = ("--set", "skeleton.width=8", "--set", "skeleton.depth=1", "--steps", 20)
     one = tacit("compile", "program", *fixed, "-o", "one.tacit", "--json", cwd=place)
     assert one.code in (0, 1), one.err
-    done = tacit("compile", "program", *fixed, "-o", "ray.tacit", "--json", "--on", "ray:2", "--set", "train.workers=2", cwd=place)
+    shared = ("--on", "ray:2", "--set", "train.workers=2")
+    done = end(start(place, "compile", "program", *fixed, "-o", "ray.tacit", "--json", *shared))
     assert done.code in (0, 1), done.err
     assert "2 workers share each batch" in done.err
     run = load(place / "ray.tacit").evidence["run"]
