@@ -25,6 +25,7 @@ CLASSES = Class(("a", "b", "c"))
 ROW = Row(numbers=("a", "b"), categories=(("x", ("p", "q")), ("y", ("r", "s", "t"))))
 SKELETONS = {
     "convnet2d": (Image(12, 12, 1), {"width": 8}, 4),
+    "whitenet": (Image(12, 12, 3), {"width": 8}, 4),
     "convnet1d": (Series(3, 32), {"width": 8}, 6),
     "seriesnet": (Series(3, 32), {"width": 8}, 7),
     "mlp": (ROW, {"width": 16}, 5),
