@@ -87,13 +87,17 @@ def _store(document: dict[str, Any], arrays: dict[str, np.ndarray]) -> NumberSto
     kind.decode(codes[:1])
     if (codes[1:] < codes[:-1]).any():
         raise ValueError("order of keys")
-    built = choice if document["shape"] is None else Choice(choice.name, choice.keys_per_piece, _shape(document["shape"], arrays["knots"]))
+    built = (
+        choice
+        if document["shape"] is None
+        else Choice(choice.name, choice.keys_per_piece, _shape(document["shape"], arrays["knots"], len(codes)))
+    )
     return NumberStore(kind, choice, (Run(codes, built.build(codes)),))
 
 
-def _shape(given: dict[str, Any], knots: np.ndarray) -> Shape:
+def _shape(given: dict[str, Any], knots: np.ndarray, count: int) -> Shape:
     pieces, knots = int(given["pieces"]), np.array(knots, np.float64)
-    good = len(knots) > 1 and knots[0] == 0 and knots[-1] == pieces and (np.diff(knots) >= 0).all() and 0 < pieces < 2**30
+    good = len(knots) > 1 and knots[0] == 0 and knots[-1] == pieces and (np.diff(knots) >= 0).all() and 0 < pieces <= count + 1
     origin, scale = float(given["origin"]), float(given["scale"])
     if not good or not np.isfinite([origin, scale]).all() or scale < 0 or not 0 <= int(given["low"]) <= int(given["high"]) < 2**64:
         raise ValueError("shape")

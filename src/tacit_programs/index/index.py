@@ -49,7 +49,7 @@ class Index:
 
     @property
     def keys(self) -> np.ndarray:
-        """Give all keys in order. With inserted keys they are merged first; not a copy otherwise: don't write to them."""
+        """Give all keys in order. Inserted keys are merged first; of uint64 it is no copy otherwise, so it can't be written to."""
         return self._store.keys()
 
     def lookup(self, queries: Any, side: Side = "left") -> Any:

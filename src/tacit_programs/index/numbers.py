@@ -1,7 +1,8 @@
 """Keys that are numbers or moments: sorted runs of their codes, each with a structure of its own.
 
 The position of a query among all keys is the sum of its positions in the runs, so that inserted keys count at once. A run of inserted keys
-is merged into the one before it as soon as that is less than `RATIO` times as long, or short: runs stay few, and a key is merged a few times in all.
+is merged into the one before it as soon as that is less than `RATIO` times as long, or short: runs stay few, and a key is merged a few
+times in all.
 """
 
 from __future__ import annotations
@@ -118,5 +119,7 @@ class NumberStore:
         return self if len(self.runs) == 1 else NumberStore(self.kind, self.choice, (run_of(codes, self.choice),))
 
     def keys(self) -> np.ndarray:
-        """Give the sorted keys."""
-        return self.kind.decode(self.merged().runs[0].codes)
+        """Give the sorted keys, which can't be written to."""
+        keys = self.kind.decode(self.merged().runs[0].codes).view()
+        keys.flags.writeable = False
+        return keys

@@ -4,7 +4,11 @@
 #include <stdint.h>
 
 #define PATHS tacit_paths_avx512
+#if defined(__clang__)
+#define USES __attribute__((target("avx512f,avx512dq,avx512vl,avx512bw,avx512cd,bmi,bmi2,popcnt")))
+#else /* gcc makes vectors of half the width unless it is told */
 #define USES __attribute__((target("avx512f,avx512dq,avx512vl,avx512bw,avx512cd,bmi,bmi2,popcnt,prefer-vector-width=512")))
+#endif
 
 static USES inline unsigned below(const uint64_t *block, uint64_t query)
 {

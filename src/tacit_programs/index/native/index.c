@@ -5,6 +5,10 @@
 
 #include "paths.h"
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
 #define FANOUT 17
 #define NODE 16
 #define SMALL 16            /* fewer keys than this are counted one by one */
@@ -12,14 +16,19 @@
 #define SAMPLE 65536        /* keys that the plan looks at */
 #define CHUNK 1024          /* of them, neighbours */
 
+/* Asked of the processor itself, for not every compiler's own question is answered everywhere (Zig's says no to all). */
 int tacit_index_isa(void)
 {
 #if defined(__x86_64__)
-    __builtin_cpu_init();
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
-        __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("bmi2"))
-        return TACIT_AVX512;
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2")) return TACIT_AVX2;
+    const unsigned with_vectors = 1u << 27 | 1u << 28 | 1u << 23;                    /* OSXSAVE, AVX, POPCNT */
+    const unsigned avx2 = 1u << 3 | 1u << 5 | 1u << 8;                               /* BMI, AVX2, BMI2 */
+    const unsigned avx512 = avx2 | 1u << 16 | 1u << 17 | 1u << 28 | 1u << 30 | 1u << 31; /* F, DQ, CD, BW, VL */
+    unsigned a, b, c, d, kept, high;
+    if (!__get_cpuid(1, &a, &b, &c, &d) || (c & with_vectors) != with_vectors) return TACIT_SCALAR;
+    __asm__("xgetbv" : "=a"(kept), "=d"(high) : "c"(0)); /* which registers the system keeps for a process */
+    if ((kept & 6) != 6 || !__get_cpuid_count(7, 0, &a, &b, &c, &d)) return TACIT_SCALAR;
+    if ((kept & 0xE6) == 0xE6 && (b & avx512) == avx512) return TACIT_AVX512;
+    if ((b & avx2) == avx2) return TACIT_AVX2;
 #endif
     return TACIT_SCALAR;
 }
