@@ -29,7 +29,7 @@ import tacit
 from tacit.goals.evidence import evaluate_scores
 from tacit.ir.graph import Graph
 from tacit.ir.integer_interpreter import IntegerInterpreter
-from tacit.quantisation.quantise import Quantised, attempts
+from tacit.quantisation.quantise import Quantised, attempts, quantise
 from tacit.targets.c.emit import emit_c
 from tacit.targets.c.library import Lane, Library, build_library
 from tacit.targets.c.machine import native_isa
@@ -62,7 +62,7 @@ MORE = {"learning_rate": 1.2, "small": 1.0}
 
 
 CASES: dict[str, Case] = {
-    "cifar10": Case(1, minutes=30.0, target=">= 0.89", more=1_400),
+    "cifar10": Case(1, minutes=30.0, target=">= 0.89", more=1_600),
     "trashnet": Case(3, steps=1_000),
     "sign-digits": Case(3, steps=800, target=">= 0.97"),
 }
@@ -139,7 +139,7 @@ def predecessor_row(name: str, seed: int, folder: Path) -> Result:
 
 
 def int8_row(name: str, seed: int, folder: Path) -> Result:
-    """Give the accuracy of the integer program, whether C gives the bits of the interpreter, and how much is lost."""
+    """Give the accuracy of the integer program in C, whether it gives the bits of the interpreter, and how much is lost."""
     binary, _ = compiled(name, seed, folder)
     examples = tacit.read(directory_of(name, folder)).examples
     train, validation, test = (examples.split(split) for split in ("train", "validation", "test"))
@@ -150,22 +150,23 @@ def int8_row(name: str, seed: int, folder: Path) -> Result:
 
     before, tried = accuracy(binary.evaluate(validation), validation.targets), list[tuple[float, str, Quantised]]()
     for how, candidate in attempts(graph, tuple(array[:2000] for array in train.inputs)):
-        after = accuracy(IntegerInterpreter(candidate.graph)(validation.inputs)[0], validation.targets)
+        after = accuracy(scores_in_c(candidate.graph, binary.signature, validation.inputs[0]), validation.targets)
         tried.append((100 * (before - after), how, candidate))
         if tried[-1][0] <= ALLOWED:
             break
     _, how, made = min(tried, key=lambda attempt: attempt[0])
-    scores = IntegerInterpreter(made.graph)(test.inputs)[0]
-    first, second = accuracy(binary.evaluate(test), test.targets), accuracy(scores, test.targets)
+    scores = scores_in_c(made.graph, binary.signature, test.inputs[0])
+    wanted = IntegerInterpreter(made.graph)([test.inputs[0][:PARITY]])[0]
+    first, second = binary.evidence["scores"]["test"]["accuracy"], accuracy(scores, test.targets)
     return {
         **{"float32": first, "int8": second, "drop, points": round(100 * (first - second), 6), "made by": how},
-        "scores whose bits differ in C": differing_in_c(made.graph, binary.signature, test.inputs[0][:PARITY]),
+        "scores whose bits differ in C": int((wanted.view(np.uint32) != scores[:PARITY].view(np.uint32)).sum()),
         "kilobytes of weights": sum(buffer.bytes for buffer in made.graph.of_kind("weight")) / 1e3,
     }
 
 
-def differing_in_c(graph: Graph, signature: tacit.Signature, pictures: np.ndarray) -> int:
-    """Count the scores whose bits differ between C for this machine and the interpreter of integers."""
+def scores_in_c(graph: Graph, signature: tacit.Signature, pictures: np.ndarray) -> np.ndarray:
+    """Give float32[example, score] by C for this machine."""
     source, isa = Source("vision_int8", {"main": graph}, signature, "0" * 64), native_isa()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -174,18 +175,26 @@ def differing_in_c(graph: Graph, signature: tacit.Signature, pictures: np.ndarra
         compiler = need_compiler()
         build_library(folder / "built.so", name=source.name, graphs=source.graphs, sources=folder, compiler=compiler, isa=isa)
         function = Library(folder / "built.so", source.graphs).functions["main"]
-        got = [np.empty((len(pictures), *shape), np.float32) for shape in function.entry.outputs]
-        Lane(function).run(function._several, [np.ascontiguousarray(pictures)], got)
-    wanted = IntegerInterpreter(graph)([pictures])
-    return int(sum((one.view(np.uint32) != other.view(np.uint32)).sum() for one, other in zip(wanted, got, strict=True)))
+        (shape,) = function.entry.outputs
+        scores = np.empty((len(pictures), *shape), np.float32)
+        Lane(function).run(function._several, [np.ascontiguousarray(pictures)], [scores])
+    return scores
 
 
 def constant_row(name: str, seed: int, folder: Path) -> Result:
     """Count the instructions of a run for unlike inputs, in float32 and int8."""
     binary, _ = compiled(name, seed, folder)
     train = tacit.read(directory_of(name, folder)).examples.split("train")
-    some = tuple(array[:1000] for array in train.inputs)
-    return {"rows": list(constant_time.measured(name, binary.graphs["main"], binary.signature, some))}
+    rows = []
+    for arithmetic in ("float32", "int8"):
+        graph = binary.graphs["main"]
+        if arithmetic == "int8":
+            graph = quantise(graph, tuple(array[:1000] for array in train.inputs))
+        source = Source(f"vision_{arithmetic}", {"main": graph}, binary.signature, "0" * 64)
+        inputs = constant_time.unlike_inputs(source)
+        counts = dict(constant_time.counts(source, inputs, heavy=True))
+        rows.append({"key": f"{name} {arithmetic}", "inputs": list(inputs), "instructions": counts})
+    return {"rows": rows}
 
 
 PARTS: dict[str, Callable[[str, int, Path], Result]] = {
@@ -221,7 +230,7 @@ def write(folder: Path) -> None:
         "sign-digits: split by student, whom the running numbers of the files tell; TrashNet: the split of its authors",
         f"trained for: {'; '.join(f'{case} {size}' for case, size in sizes.items())}; one thread, from scratch, test pictures scored once",
         "the support vector machine is tuned on validation; seconds of the processor were taken on a machine shared with other work",
-        f"int8: by NumPy's interpreter of integers; C is held to its bits on {PARITY} test pictures",
+        f"int8: by C for this machine, held to the bits of the interpreter of integers on {PARITY} test pictures",
         "instructions: greatest less least over unlike inputs",
     ]
     harness.record("vision", figures, command="python benchmarks/vision.py", target=target, notes=notes, runs=runs)
