@@ -64,7 +64,7 @@ TIMED = (
 WAYS = ("alone", "loop", "many")
 LEARNED = ("PGM", "RadixSpline", "two layers", "ALEX")
 
-#: The notes ask for a ratio to the static tree from so many keys on.
+#: The notes ask for a ratio to the static tree on smooth keys from so many on.
 MANY_KEYS = 10_000_000
 #: Kind of keys -> figure -> what the notes ask for. `tree`: the static SIMD tree.
 TARGETS: Mapping[str, Mapping[str, float]] = {
@@ -117,8 +117,8 @@ def ours(result: Result) -> Contestant:
 
 
 def quickest(result: Result, names: Sequence[str], way: str) -> Contestant | None:
-    """Give the peer of these names that is fastest in a way to ask, among those without a wrong answer."""
-    found = [one for one in result["contestants"] if one["name"].startswith(tuple(names)) and not one["wrong"]]
+    """Give the peer of these names that is fastest in a way to ask; one with wrong answers, too."""
+    found = [one for one in result["contestants"] if one["name"].startswith(tuple(names))]
     return min(found, key=lambda one: statistics.median(one[way]), default=None)
 
 
@@ -148,7 +148,7 @@ def compared(case: str, result: Result) -> Result:
     met = {
         figure: {"wanted": wanted, "got": ratios[figure], "met": ratios[figure] >= wanted}
         for figure, wanted in TARGETS[kind].items()
-        if figure in ratios and (figure != "tree, many" or result["keys"] >= MANY_KEYS)
+        if figure in ratios and (figure != "tree, many" or kind == "fractal" or result["keys"] >= MANY_KEYS)
     }
     rows = [_row(one, result["keys"], one is chosen) for one in result["contestants"]]
     known = {"case": case, "kind": kind, "keys": result["keys"], "chosen": chosen["name"], "load": result.get("load")}
@@ -203,7 +203,7 @@ NOTES = (
     "Ratios are how many times as long the peer needs (median of the ratios of rounds), or how many times as large it is.",
     "The notes' ratios of single lookups are held against `loop`, which they were measured by: six reads of a tree that depend on one "
     "another don't fit into 123 ns otherwise. `alone` stands beside it; one random read of memory is already most of that.",
-    "A contestant with a wrong answer is left out of the ratios; its count is in its row.",
+    "Wrong answers of peers are counted in their rows, of 262,144 queries; one in 16 of these is a neighbour of a key, or outside of all.",
     "`two layers` is a model of two layers written for this benchmark; the static tree too, for no C++ source of it was to be had.",
 )
 
