@@ -95,7 +95,7 @@ def timed(case: str, peers: Path, cache: Path) -> Result:
         done = subprocess.run([str(program), *arguments], stderr=subprocess.PIPE, text=True, env=environment, check=False)
         if done.returncode == 0:
             break
-        last = [line.removeprefix("building ") for line in done.stderr.splitlines() if line.startswith("building ")][-1:]
+        last = [line.partition(" ")[2] for line in done.stderr.splitlines() if line.startswith(("building ", "asking "))][-1:]
         family = next((entrant for entrant in entrants if last and last[0] in entrant.split(",")), None)
         if family is None or family in TACIT:
             raise SystemExit(f"expected times of {case}, the harness failed ({done.returncode})\n{done.stderr[-500:]}")

@@ -97,6 +97,7 @@ static void rounds_of(std::vector<Running>& running, const Keys& keys, uint64_t 
         for (size_t turn = 0; turn < passes; turn++) {
             const size_t place = round % 2 ? passes - 1 - turn : turn;
             Running& one = running[place];
+            std::fprintf(stderr, "asking %s\n", one.name.c_str());
             uint64_t stream = seed + 1000003 * ((place + static_cast<size_t>(round)) % passes + 1) + 16 * static_cast<uint64_t>(round);
             for (auto [way, times] : {std::pair{Way::alone, &one.alone}, {Way::loop, &one.loop}, {Way::many, &one.many}}) {
                 fill(keys, stream++, queries.data(), count);
@@ -147,6 +148,7 @@ int main(int count, char** given) {
     rounds_of(running, keys, seed, queries, std::atoi(given[6]));
     for (Running& one : running) {
         const bool ours = one.contestant->group() == "tacit";
+        std::fprintf(stderr, "asking %s\n", one.name.c_str());
         check(one, keys, seed + 5, ours ? checks : std::min<uint64_t>(checks, 1 << 18), ours ? 1 << 17 : 1 << 10);
     }
     std::FILE* out = std::fopen(given[2], "w");
