@@ -51,7 +51,7 @@ class Case:
 CASES: dict[str, Case] = {
     "official": Case(("fsdd",), 1_000, 3, ("predecessor", "program", "built")),
     "loso": Case(tuple(f"fsdd-without-{speaker}" for speaker in SPEAKERS), 2_400, 1, ("predecessor", "program")),
-    "strings": Case(("fsdd-strings",), 4_000, 1, ("predecessor", "program", "built", "stream")),
+    "strings": Case(("fsdd-strings",), 2_600, 1, ("predecessor", "program", "built", "stream")),
 }
 ONCE = ("predecessor", "built", "stream")  # for the first seed alone
 ALLOWED = 5.0  # points that a build may lose before it is refused; what it did lose is recorded

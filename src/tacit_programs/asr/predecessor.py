@@ -55,7 +55,7 @@ def heard(examples: tacit.Examples) -> Heard:
     return Heard(utterances, [[places[name] for name in row] for row in names])
 
 
-def choose(train: Heard, validation: Heard, *, words: int, silent: bool, reporter: tacit.Reporter, most: int = PARTS) -> Chosen:
+def choose(train: Heard, validation: Heard, *, words: int, silent: bool, reporter: tacit.Reporter) -> Chosen:
     """Try numbers of states and parts; give the models with the fewest errors on validation, of equals the smaller ones."""
     every = -(-sum(map(len, train.utterances)) // ENOUGH)
     train = train.take(np.arange(0, len(train.utterances), every))
@@ -72,7 +72,7 @@ def choose(train: Heard, validation: Heard, *, words: int, silent: bool, reporte
                 best = Chosen(models, penalty, errors[penalty], tried)
             parts = models.mixtures.shares.shape[1]
             reporter.progress(min(1.0, tried / (4 * len(STATES))), None, f"{states} states, {parts} parts: {errors[penalty]:.4f} wrong")
-            if parts >= most:
+            if parts >= PARTS:
                 break
             models = markov.more_parts(models, train.utterances, train.spoken)
     if best is None:

@@ -51,7 +51,7 @@ def command(
             return _run_bare(binary.entry(entry), inputs, as_json=as_json)
         binary = binary.alone(entry)
     if stream:
-        return _hear(binary, inputs or [], native=native, as_json=as_json)
+        return _hear(binary, inputs or [], scores=scores, native=native, as_json=as_json)
     if not inputs:
         return _act(binary, episodes=episodes, seed=seed, as_json=as_json)
     given = resolve("tacit.cli.arguments:read_arguments")(inputs, binary.signature.input)
@@ -74,10 +74,11 @@ def command(
     return 0
 
 
-def _hear(binary: Any, inputs: list[str], *, native: bool | None, as_json: bool) -> int:
+def _hear(binary: Any, inputs: list[str], *, scores: bool, native: bool | None, as_json: bool) -> int:
     """Hear WAV files as streams; in constant memory without `--json`, which has to end its document first."""
-    if not inputs:
-        raise InputError("expected a WAV file to hear, got none", fix="tacit run FILE --stream SOUND.wav")
+    if not inputs or scores:
+        got = "--scores" if inputs else "none"
+        raise InputError(f"expected WAV files to hear and no more beside --stream, got {got}", fix="tacit run FILE --stream SOUND.wav")
     serve(binary, native=native, examples=1)
     listen = resolve("tacit.binary.streaming:listen")
     if as_json:
