@@ -10,7 +10,7 @@ import numpy as np
 
 import tacit
 from tacit_programs.index.files import read_index, write_index
-from tacit_programs.index.keys import MOST_KEYS, Kind, array_of, codes_of, kind_of, refuse_disorder, wrong_type
+from tacit_programs.index.keys import MOST_KEYS, Kind, array_of, codes_of, kind_of, query_code, refuse_disorder, wrong_type
 from tacit_programs.index.native import aligned, fast_path
 from tacit_programs.index.network import binary_of
 from tacit_programs.index.numbers import NumberStore, Run
@@ -155,7 +155,9 @@ class Index:
     def _queries(self, values: Any, *, where: str = "queries") -> tuple[bool, np.ndarray]:
         """Give whether one value came, and an array of what came."""
         if type(values) is np.ndarray and values.ndim == 1 and values.dtype.kind in "ui" and not self._store.kind.is_text:
-            return False, values  # the common case, at once
+            return False, values  # the common cases, at once
+        if query_code(values, self._store.kind) is not None:
+            return True, np.array([values], self._store.kind.dtype)
         one = isinstance(values, str | bytes) or not (hasattr(values, "__len__") or hasattr(values, "__iter__"))
         one = one or (isinstance(values, np.ndarray) and values.ndim == 0)
         array = array_of([values[()] if isinstance(values, np.ndarray) else values] if one else values, where=where)
