@@ -164,6 +164,7 @@ def _row(one: Contestant, keys: int, chosen: bool) -> Result:
         "build seconds": round(one["build"], 3),
         "wrong": one["wrong"],
         "checked": one["checked"],
+        "crashed when checked": one.get("crashed", False),
         "note": one["note"],
     }
 
