@@ -3,7 +3,7 @@
  * Two structures answer the same question with the same answers. `tacit_pieces` is learned: a ReLU layer of one input says in which
  * piece of the keys a query lies, and the start positions of the pieces bracket the answer. `tacit_tree` is a static tree of nodes
  * of 16 keys. Keys are uint64, sorted, with duplicates; at most 2^32 - 2 of them. Both structures are plain data: the caller owns the keys
- * and every array, nothing here allocates (but for the workspace of `tacit_pieces_lookup` on big batches), nothing is freed.
+ * and every array; nothing here allocates, but for a sample of the keys that `tacit_pieces_plan` gives back.
  *
  *     tacit_pieces index;                                      tacit_tree tree;
  *     tacit_pieces_plan(&index, keys, count, 32);              nodes = aligned_alloc(64, 8 * tacit_tree_size(count));

@@ -8,10 +8,10 @@
 
 #include "paths.h"
 
-#define BLOCK 16 /* keys compared at once: two lines of the cache */
-#define MANY 64  /* queries that go through a stage together: enough to hide a read from memory, few enough for the first cache */
+#define BLOCK 16  /* keys compared at once: two lines of the cache */
+#define MANY 64   /* queries that go through a stage together: enough to hide a read from memory, few enough for the first cache */
 #define CROWD 128 /* queries that go down the tree together: there is more to wait for at each level */
-#define FLIGHT 8 /* groups in flight: a power of two, more than there are stages */
+#define FLIGHT 8  /* groups in flight: a power of two, more than there are stages */
 
 typedef struct {
     uint64_t query[MANY];
