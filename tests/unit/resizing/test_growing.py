@@ -15,6 +15,7 @@ from tacit.ground.errors import BudgetError, ConfigError
 from tacit.program import Program
 from tacit.resizing import growing
 from tacit.resizing.growing import grow
+from tacit.search import trained
 from tacit.search.rebuilding import rebuilt
 from tacit.search.trained import load_trained, save_trained
 from tacit.skeletons.table import CONVNET_2D
@@ -88,6 +89,14 @@ def test_weights_of_before_are_among_those_that_validation_chooses_from(place):
         binary, program=program(directory, replace(now, targets=targets), recipe={"batch": 16, "learning_rate": 0.2}), steps=30, factor=2.0
     )
     assert found.after >= found.before
+
+
+def test_growing_again_and_again_pushes_out_no_original(place, monkeypatch):
+    directory, binary = place
+    monkeypatch.setattr(trained, "KEPT", 2)
+    for seed in range(2):
+        grow(binary, program=program(directory, part(200)), steps=1, factor=1.5, seed=seed)
+    assert load_trained(directory, binary.digest) is not None
 
 
 def test_old_validation_is_that_of_before(place):
