@@ -18,9 +18,7 @@ from tacit_programs.asr.cepstra import cepstra
 
 STATES = (6, 8)
 PARTS = 8  # at most; 1, 2, 4 ... are tried
-PENALTIES = (0.0, 20.0, 40.0, 60.0, 80.0, 120.0, 160.0, 240.0, 320.0)
-#: Frames that are enough to choose by; of more, every second or third utterance is taken.
-ENOUGH = 250_000
+PENALTIES = (0.0, 10.0, 20.0, 40.0, 60.0, 80.0, 120.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,10 +27,6 @@ class Heard:
 
     utterances: list[np.ndarray]
     spoken: list[list[int]]
-
-    def take(self, rows: np.ndarray) -> Heard:
-        """Give some of them."""
-        return Heard([self.utterances[row] for row in rows], [self.spoken[row] for row in rows])
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,8 +51,6 @@ def heard(examples: tacit.Examples) -> Heard:
 
 def choose(train: Heard, validation: Heard, *, words: int, silent: bool, reporter: tacit.Reporter) -> Chosen:
     """Try numbers of states and parts; give the models with the fewest errors on validation, of equals the smaller ones."""
-    every = -(-sum(map(len, train.utterances)) // ENOUGH)
-    train = train.take(np.arange(0, len(train.utterances), every))
     best: Chosen | None = None
     tried = 0
     for states in STATES:
