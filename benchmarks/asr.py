@@ -226,10 +226,12 @@ def write(folder: Path) -> None:
             figures |= {f"{key}: {name}": value for name, value in row.items()}
     target = {name: rule for name, rule in target.items() if figures.get(name) is not None}
     runs = [{"key": key, **row} for key, row in done.items()]
-    notes: tuple[str, ...] = (
+    notes = [
         "strings are made as src/tacit_programs/asr/strings.py says, seeds 0 to 2",
         "of loso one recipe for all six; validation by hash",
-    )
+    ]
+    if f"penalty {max(PENALTIES):g}," in done.get("strings, fsdd-strings, predecessor, seed 0", {}).get("note", ""):
+        notes.append("the predecessor's penalty for strings is the greatest that was tried: it may be better still")
     harness.record("asr", figures, command=harness.command_line(), target=target, notes=notes, runs=runs)
 
 
