@@ -228,7 +228,7 @@ def write(folder: Path) -> None:
         "CIFAR-10: a run by the clock of a busy machine saw too little; it was gone on from with whole pictures and a rate that falls",
         "from 0.12. Validation chose the later one; `before` in its row is the earlier one, and seconds are of both",
         "sign-digits: split by student, whom the running numbers of the files tell; TrashNet: the split of its authors",
-        f"trained for: {'; '.join(f'{case} {size}' for case, size in sizes.items())}; one thread, from scratch; test pictures scored at the end of each run",
+        f"trained for: {'; '.join(f'{case} {size}' for case, size in sizes.items())}; one thread, from scratch; tested at the end of a run",
         "the support vector machine is tuned on validation; seconds of the processor were taken on a machine shared with other work",
         f"int8: by C for this machine, held to the bits of the interpreter of integers on {PARITY} test pictures",
         "instructions: greatest less least over unlike inputs",
