@@ -187,7 +187,10 @@ AUGMENTATIONS = Table(
     "augmentation",
     {
         name: f"tacit.search.augmentation:{name}"
-        for name in ("shift", "flip", "upend", "affine", "erase", "scale", "gain", "mask", "jitter", "warp", "floor", "tilt", "dropout_tokens")
+        for name in (
+            *("shift", "flip", "upend", "affine", "erase", "scale"),
+            *("gain", "mask", "jitter", "warp", "floor", "tilt", "dropout_tokens"),
+        )
     },
     group="tacit.augmentations",
 )
