@@ -34,7 +34,7 @@ struct Contestant {
     virtual ~Contestant() = default;
     virtual std::string name() const = 0;     // the structure and its configuration
     virtual std::string group() const = 0;    // "tacit", "b-tree", "s+tree", "learned", "search"
-    virtual size_t bytes() const = 0;         // what it holds beside the sorted array that all share; a tree with keys of its own counts them
+    virtual size_t bytes() const = 0;         // what it holds beside the sorted array that all share; a tree counts keys of its own
     virtual std::string note() const { return ""; }
     virtual uint64_t alone(const Key* queries, size_t count) = 0;  // gives the sum of the positions
     virtual void loop(const Key* queries, size_t count, uint64_t* positions) = 0;

@@ -28,8 +28,13 @@ public:
 };
 
 std::vector<Entry> radix_spline_entries() {
-    return {entry<Spline>("rs-18-16", "learned", 18, 16), entry<Spline>("rs-18-32", "learned", 18, 32), entry<Spline>("rs-20-16", "learned", 20, 16),
-            entry<Spline>("rs-22-16", "learned", 22, 16), entry<Spline>("rs-22-32", "learned", 22, 32), entry<Spline>("rs-24-16", "learned", 24, 16), entry<Spline>("rs-24-8", "learned", 24, 8)};
+    return {
+        entry<Spline>("rs-18-16", "learned", 18, 16),
+        entry<Spline>("rs-18-32", "learned", 18, 32),
+        entry<Spline>("rs-20-16", "learned", 20, 16),
+        entry<Spline>("rs-22-16", "learned", 22, 16),
+        entry<Spline>("rs-24-16", "learned", 24, 16),
+    };
 }
 
 }  // namespace contest

@@ -53,7 +53,7 @@ inline Keys read_keys(const std::string& path) {  // raw little-endian uint64, s
     return {data, size};
 }
 
-// Present and absent by turns of a coin. An absent one lies anywhere in the gap after a random key; a set without gaps gives present ones only.
+// Present or absent by a coin. An absent one lies anywhere in the gap after a random key; a set without gaps gives present ones only.
 inline Key query_of(const Keys& keys, Random& random) {
     const bool present = random() >> 63;
     for (int attempt = 0; attempt < 64; attempt++) {

@@ -60,9 +60,10 @@ public:
 std::vector<Entry> tacit_entries() {
     std::vector<Entry> found;
     for (uint32_t per_piece : {4, 8, 16, 32, 64, 128}) {
-        found.push_back(entry<Pieces>("tacit-" + std::to_string(per_piece), "tacit", per_piece, static_cast<int>(TACIT_BEST)));
-        found.push_back(entry<Pieces>("tacit-" + std::to_string(per_piece) + "-avx2", "tacit", per_piece, static_cast<int>(TACIT_AVX2)));
-        found.push_back(entry<Pieces>("tacit-" + std::to_string(per_piece) + "-scalar", "tacit", per_piece, static_cast<int>(TACIT_SCALAR)));
+        const std::string name = "tacit-" + std::to_string(per_piece);
+        found.push_back(entry<Pieces>(name, "tacit", per_piece, static_cast<int>(TACIT_BEST)));
+        found.push_back(entry<Pieces>(name + "-avx2", "tacit", per_piece, static_cast<int>(TACIT_AVX2)));
+        found.push_back(entry<Pieces>(name + "-scalar", "tacit", per_piece, static_cast<int>(TACIT_SCALAR)));
     }
     found.push_back(entry<Tree>("tacit-tree", "tacit", static_cast<int>(TACIT_BEST)));
     found.push_back(entry<Tree>("tacit-tree-avx2", "tacit", static_cast<int>(TACIT_AVX2)));

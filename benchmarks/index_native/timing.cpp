@@ -158,7 +158,10 @@ static void check_apart(Running& one, const Keys& keys, uint64_t seed, uint64_t 
 static std::string listed(const std::vector<double>& values) {
     std::string text = "[";
     char number[32];
-    for (double value : values) std::snprintf(number, sizeof number, "%.3f", value), text += (text.size() > 1 ? ", " : "") + std::string(number);
+    for (double value : values) {
+        std::snprintf(number, sizeof number, "%.3f", value);
+        text += (text.size() > 1 ? ", " : "") + std::string(number);
+    }
     return text + "]";
 }
 
@@ -184,10 +187,12 @@ int main(int count, char** given) {
     std::fprintf(out, "{\"keys\": %zu, \"queries\": %zu, \"contestants\": [", keys.size, queries);
     for (size_t i = 0; i < running.size(); i++) {
         const Running& one = running[i];
-        std::fprintf(out, "%s\n {\"entry\": \"%s\", \"name\": \"%s\", \"group\": \"%s\", \"note\": \"%s\", \"build\": %.4f, \"bytes\": %zu,",
+        std::fprintf(out, "%s\n {\"entry\": \"%s\", \"name\": \"%s\", \"group\": \"%s\", \"note\": \"%s\",\n"
+                     "  \"build\": %.4f, \"bytes\": %zu,",
                      i ? "," : "", one.name.c_str(), one.contestant->name().c_str(), one.contestant->group().c_str(),
                      one.contestant->note().c_str(), one.build, one.contestant->bytes());
-        std::fprintf(out, " \"alone\": %s, \"loop\": %s, \"many\": %s, \"checked\": %llu, \"wrong\": %llu, \"crashed\": %s}", listed(one.alone).c_str(),
+        std::fprintf(out, " \"alone\": %s, \"loop\": %s, \"many\": %s, \"checked\": %llu, \"wrong\": %llu, \"crashed\": %s}",
+                     listed(one.alone).c_str(),
                      listed(one.loop).c_str(), listed(one.many).c_str(), static_cast<unsigned long long>(one.checked),
                      static_cast<unsigned long long>(one.wrong),
                      one.crashed ? "true" : "false");

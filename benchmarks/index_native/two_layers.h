@@ -57,7 +57,8 @@ public:
     }
 
     std::string name() const {
-        return std::string("two layers, ") + (logarithm_ ? "logarithmic" : "linear") + " root, " + std::to_string(leaves_.size()) + " leaves";
+        const char* const root = logarithm_ ? "logarithmic" : "linear";
+        return std::string("two layers, ") + root + " root, " + std::to_string(leaves_.size()) + " leaves";
     }
     size_t bytes() const { return leaves_.size() * sizeof(Leaf); }
 
