@@ -67,7 +67,6 @@ PACKAGES: dict[str, tuple[str, ...] | None] = {
     "fsspec": ("tacit.history",),
     "wasmtime": ("tacit.targets.wasm.execution",),
     "optuna": ("tacit.search.studies",),
-    "timm": ("tacit.skeletons.backbone",),
     "gymnasium": ("tacit.environments",),
     "ray": ("tacit.search.cluster",),
 }

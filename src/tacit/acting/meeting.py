@@ -9,13 +9,12 @@ import numpy as np
 from tacit.acting.measuring import network_of_binary, policy_of
 from tacit.binary.binary import Binary
 from tacit.environments.environment import Environment
-from tacit.environments.game import Game, random_moves
+from tacit.environments.game import Game, opened, random_moves
 from tacit.environments.rollouts import Rollouts, episode_seeds
 from tacit.examples.examples import Examples
 from tacit.goals.goal import Goal
 from tacit.ground.digests import example_id
 from tacit.program import Program
-from tacit.search.self_play_games import opened
 
 #: Episodes, or games against itself, from which examples are taken, by split, and at most so many examples of a split.
 EPISODES, GAMES = {"train": 16, "test": 16}, {"train": 64, "test": 64}

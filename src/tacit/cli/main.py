@@ -66,7 +66,7 @@ CONTEXTS: dict[str, dict[str, bool]] = {"play": play.SETTINGS}
 #: Name of a group of commands -> its commands, `tacit GROUP COMMAND`, and a line of help.
 GROUPS: dict[str, tuple[str, dict[str, Callable[..., int]]]] = {
     "labels": (
-        "Set, bring in and give away labels, and see what changed in them.",
+        "Set, bring in and give away labels; see what changed.",
         {
             "set": labels.set_command,
             "import": labels.import_command,

@@ -94,3 +94,15 @@ def random_moves(game: Game, positions: np.ndarray, random: np.random.Generator)
     legal = game.legal(positions)
     chosen: np.ndarray = (random.random(legal.shape, np.float32) * legal + legal).argmax(axis=1)
     return chosen
+
+
+def opened(game: Game, count: int, random: np.random.Generator, most: int) -> np.ndarray:
+    """Give positions after 0 to `most` random moves each, none of which has ended; a game that would end on the way stays before that."""
+    positions = game.start(count)
+    left = random.integers(0, most + 1, count) if most else np.zeros(count, np.int64)
+    while (rows := np.flatnonzero(left > 0)).size:
+        after = game.play(positions[rows], random_moves(game, positions[rows], random))
+        going = np.isnan(game.outcome(after))
+        positions[rows[going]] = after[going]
+        left[rows] = np.where(going, left[rows] - 1, 0)
+    return positions

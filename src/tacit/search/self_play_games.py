@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from torch import nn
 
-from tacit.environments.game import Game, random_moves, to_mover
+from tacit.environments.game import Game, opened, to_mover
 from tacit.search.game_native import native_network
 from tacit.search.game_network import network_of
 from tacit.search.policy_recipe import SelfPlayRecipe
@@ -106,15 +106,3 @@ def _in_order(
     positions, policies, worths = (np.concatenate([part[place] for part in met])[order] for place in range(3))
     outcomes = to_mover(game, positions, ends[np.concatenate(whose)[order]])
     return Played(positions, policies, outcomes, worths.astype(np.float32))
-
-
-def opened(game: Game, count: int, random: np.random.Generator, most: int) -> np.ndarray:
-    """Give positions after 0 to `most` random moves each, none of which has ended; a game that would end on the way stays before that."""
-    positions = game.start(count)
-    left = random.integers(0, most + 1, count) if most else np.zeros(count, np.int64)
-    while (rows := np.flatnonzero(left > 0)).size:
-        after = game.play(positions[rows], random_moves(game, positions[rows], random))
-        going = np.isnan(game.outcome(after))
-        positions[rows[going]] = after[going]
-        left[rows] = np.where(going, left[rows] - 1, 0)
-    return positions

@@ -1,4 +1,4 @@
-"""Networks of the package `timm` as skeletons, with pretrained weights that are on this machine already. The only file that imports it.
+"""Networks of the package `timm` as skeletons, with pretrained weights that are on this machine already. It is imported on use.
 
 Nothing is ever fetched: weights come from a local file, or from where the Hub's own tools have put them. Those of ResNets and of whatever
 else is made of convolutions, batch norms, ReLUs and pooling lower to the two operations; lowering refuses the others by name.
@@ -13,12 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import safetensors.torch
-import timm  # type: ignore[import-not-found, unused-ignore]
 import torch
 from torch import Tensor, nn
 
 from tacit.ground.errors import ConfigError, UnknownName
-from tacit.ground.tables import did_you_mean
+from tacit.ground.tables import did_you_mean, resolve
 from tacit.signature.signature import Signature
 from tacit.skeletons.table import Skeleton
 
@@ -66,7 +65,7 @@ class Build:
         if spec.axes != ("row", "column", "channel"):
             raise ConfigError(f"expected pictures for `timm:{self.name}`, got {signature.input!r} - at `skeleton.name`")
         channels = spec.shape[2]
-        network = timm.create_model(self.name, pretrained=False, in_chans=channels, num_classes=signature.output.width)
+        network = resolve("timm:create_model")(self.name, pretrained=False, in_chans=channels, num_classes=signature.output.width)
         about: Mapping[str, Any] = network.pretrained_cfg
         if weights != NONE:
             _load(network, found_weights(self.name, about, weights), self.name, about)
@@ -77,10 +76,10 @@ class Build:
 
 
 def backbone(name: str) -> Skeleton:
-    """Give the skeleton ``timm:name``. Raises: UnknownName."""
-    if not timm.is_model(name):
+    """Give the skeleton ``timm:name``. Raises: UnknownName; MissingPackage without timm."""
+    if not resolve("timm:is_model")(name):
         raise UnknownName(
-            f"expected a network that timm knows, got `{name}` - at `skeleton.name`", fix=did_you_mean(name, timm.list_models())
+            f"expected a network that timm knows, got `{name}` - at `skeleton.name`", fix=did_you_mean(name, resolve("timm:list_models")())
         )
     return Skeleton(f"timm:{name}", Build(name))
 

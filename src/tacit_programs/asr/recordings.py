@@ -87,7 +87,7 @@ def compress(sound: np.ndarray) -> np.ndarray:
     """Turn int16[sample] into uint8[sample] by the µ-law (ITU-T G.711, the continuous curve with µ = 255).
 
     >>> expand(compress(np.array([-32768, -100, 0, 100, 32767], np.int16))).tolist()
-    [-32767, -100, 0, 100, 32767]
+    [-32767, -98, 0, 98, 32767]
     """
     level = np.clip(np.asarray(sound, np.float64) / 32767.0, -1.0, 1.0)
     return np.asarray(np.rint(127.0 * np.sign(level) * np.log1p(255.0 * np.abs(level)) / np.log(256.0)) + 128, np.uint8)

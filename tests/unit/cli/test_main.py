@@ -58,7 +58,7 @@ def test_help_lists_every_command(capsys):
 @pytest.mark.parametrize("command", list(cli.COMMANDS))
 def test_every_command_has_help(capsys, command):
     code, out, _ = tacit(capsys, command, "--help")
-    assert code == 0 and "--json" in out
+    assert code == 0 and ("--json" in out) is (command != "play")  # what it prints is the program's own
 
 
 def test_version(capsys):

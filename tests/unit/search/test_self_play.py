@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from tacit.environments.game import signature_of_game
+from tacit.environments.game import opened, signature_of_game
 from tacit.ground.errors import ConfigError, InputError
 from tacit.ground.progress import Reporter
 from tacit.search.game_network import check_game_network, network_of
@@ -17,7 +17,7 @@ from tacit.search.rounds import Driver
 from tacit.search.running import Stop
 from tacit.search.schedule import Progress
 from tacit.search.self_play import SelfPlay
-from tacit.search.self_play_games import Played, Share, opened, play_share
+from tacit.search.self_play_games import Played, Share, play_share
 from tacit.search.workers import Here
 from tacit.skeletons.boardnet import build
 from tests.unit.environments.tic_tac_toe import TicTacToe

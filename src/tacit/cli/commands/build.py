@@ -30,7 +30,7 @@ def command(
     tune: Annotated[bool, typer.Option("--tune", help="For c: measure tile sizes on this machine.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> int:
-    """Build a program for a target and hold it against the interpreter."""
+    """Build for a target and hold it against the interpreter."""
     with resolve("tacit.cli.progress:watch")() as reporter:
         built = resolve("tacit.builder:build")(
             file,
