@@ -39,7 +39,8 @@ from tacit_programs.index.structure import ALLOWANCE
 Result = dict[str, Any]
 Contestant = dict[str, Any]
 SMOOTH, FRACTAL = ("uniform", "lognormal", "sequential", "times"), ("numbers", "places", "dust", "ranges")
-#: What is on the left of the notes' table and what is on the right, declared before anything was measured: lines, and clusters of clusters.
+#: What is on the left of the notes' table and what is on the right, lines, and clusters of clusters;
+#: declared when uniform and places alone had been timed.
 KIND = {**dict.fromkeys(SMOOTH, "smooth"), **dict.fromkeys(FRACTAL, "fractal")}
 SEED, ROUNDS = 20, 5
 TACIT = ("tacit-8", "tacit-32", "tacit-tree")  # the rows of CHOICES
