@@ -26,7 +26,7 @@ import harness
 import numpy as np
 
 from tacit_programs.index import compile
-from tacit_programs.index.native import PATHS, NativePieces, NativeTree, fast_path
+from tacit_programs.index.compiled import PATHS, NativePieces, NativeTree, fast_path
 from tacit_programs.index.predecessor import BTree, sorted_bisection
 from tacit_programs.index.sets import SETS, generated, keys_of
 from tacit_programs.index.structure import sample_queries

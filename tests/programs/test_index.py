@@ -12,8 +12,8 @@ import pytest
 
 import tacit
 from tacit_programs.index import compile, load
+from tacit_programs.index.compiled import PATHS, NativePieces, NativeTree, fast_path, merge
 from tacit_programs.index.index import Index
-from tacit_programs.index.native import PATHS, NativePieces, NativeTree, fast_path, merge
 from tacit_programs.index.network import binary_of, places_by
 from tacit_programs.index.pieces import Bisection, Pieces, Shape, fitted
 from tacit_programs.index.predecessor import BTree, standing
@@ -300,7 +300,7 @@ def test_damaged_files_are_refused(tmp_path):
 
 def test_without_a_compiler_numpy_gives_the_same(tmp_path):
     code = (
-        "import numpy as np; from tacit_programs.index import compile, load; from tacit_programs.index.native import fast_path\n"
+        "import numpy as np; from tacit_programs.index import compile, load; from tacit_programs.index.compiled import fast_path\n"
         "keys = np.sort(np.random.default_rng(0).integers(0, 10**6, 6000, np.uint64)); index = compile(keys)\n"
         "asked = np.arange(0, 10**6, 777, dtype=np.uint64); assert fast_path() == 'numpy'\n"
         "assert np.array_equal(index.lookup(asked), np.searchsorted(keys, asked)); index.insert(asked); index.insert(5)\n"

@@ -19,8 +19,8 @@ import safetensors
 from safetensors.numpy import save as pack
 
 import tacit
+from tacit_programs.index.compiled import aligned
 from tacit_programs.index.keys import Kind
-from tacit_programs.index.native import aligned
 from tacit_programs.index.numbers import NumberStore, Run
 from tacit_programs.index.pieces import Shape
 from tacit_programs.index.structure import CHOICES, Choice

@@ -9,9 +9,9 @@ from typing import Any, Literal
 import numpy as np
 
 import tacit
+from tacit_programs.index.compiled import aligned, fast_path
 from tacit_programs.index.files import read_index, write_index
 from tacit_programs.index.keys import MOST_KEYS, Kind, array_of, codes_of, kind_of, query_code, refuse_disorder, wrong_type
-from tacit_programs.index.native import aligned, fast_path
 from tacit_programs.index.network import binary_of
 from tacit_programs.index.numbers import NumberStore, Run
 from tacit_programs.index.structure import CHOICES, Choice, choice_named, choose

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from tacit_programs.index.compiled import merge
 from tacit_programs.index.keys import Kind, codes_of, query_code, query_codes
-from tacit_programs.index.native import merge
 from tacit_programs.index.structure import FEW, RATIO, SHORT, Choice, Structure
 
 #: Queries that are encoded and answered together: their codes and places stay in the second cache.

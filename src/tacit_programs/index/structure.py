@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 
 import tacit
-from tacit_programs.index.native import NativePieces, NativeTree, library
+from tacit_programs.index.compiled import NativePieces, NativeTree, library
 from tacit_programs.index.pieces import Bisection, Pieces, Shape
 
 #: Fewer keys are not worth a choice.

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 import tacit
+from tacit_programs.index.compiled import library
 from tacit_programs.index.keys import Kind, disorder
-from tacit_programs.index.native import library
 from tacit_programs.index.structure import RATIO, SHORT, Choice, Structure
 
 _WIDTH = 8
