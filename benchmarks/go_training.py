@@ -37,7 +37,7 @@ class Training:
 
 TRAININGS = {
     "five": Training(Go5(), 32, 3, minutes=36),
-    "seven": Training(Go7(), 32, 4, minutes=180),
+    "seven": Training(Go7(), 32, 4, minutes=100),
     "nine": Training(Go9(), 48, 5, minutes=180),
 }
 #: So many networks of a run are kept, to see how it learnt.

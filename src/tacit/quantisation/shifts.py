@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -37,7 +37,8 @@ def choose_shifts(
 
     factor: what a step of the sum is worth in steps of the result; its extents are those of `total` or 1. levels: how many steps the
     result has. old: the range of what is added, in steps of the result. exact: factors are whole numbers and are kept so. The
-    multiplier takes as many bits as fit after the least first shift whose own rounding stays below a sixteenth of a step.
+    multiplier takes as many bits as fit after the least first shift whose own rounding stays below a sixteenth of a step; where they
+    are so few that the smallest factors come out wrong by more than a step, the first shift takes more.
     """
     if exact and _fits(np.rint(factor), total, 0, 0, old):
         return Shifts(0, np.rint(factor).astype(np.int32), 0, 0.0)
@@ -45,15 +46,27 @@ def choose_shifts(
     if short is not None:
         return short
     largest = float(np.abs(factor).max())
-    before = 0
+    least = 0
     if largest > 0:
-        before = int(np.clip(np.floor(np.log2(max(_FINE / largest, 1.0))), 0, most_before))
+        least = int(np.clip(np.floor(np.log2(max(_FINE / largest, 1.0))), 0, most_before))
+    found = _longest(factor, total, least, levels, old)
+    if found is None:
+        return Shifts(0, np.zeros(factor.shape, np.int32), 0, math.inf)
+    for before in range(least + 1, most_before + 1 if found.error > 1.0 else 0):
+        own = 0.5 * largest * 2.0**before  # what this shift drops, in steps of the result
+        other = _longest(factor, total, before, levels, old) if own < found.error else None
+        if other is not None and other.error + own < found.error:
+            found = replace(other, error=other.error + own)
+    return found
+
+
+def _longest(factor: Reals, total: Interval, before: int, levels: int, old: tuple[int, int] | None) -> Shifts | None:
+    """Take the multipliers of the most bits that fit behind a first shift, or None where none does."""
     for after in range(30, -1, -1):
         multiplier = np.rint(factor * 2.0 ** (after + before))
         if _fits(multiplier, total, before, after, old):
-            error = _error(multiplier, factor, total, levels, after + before)
-            return Shifts(before, multiplier.astype(np.int32), after, error)
-    return Shifts(0, np.zeros(factor.shape, np.int32), 0, math.inf)
+            return Shifts(before, multiplier.astype(np.int32), after, _error(multiplier, factor, total, levels, after + before))
+    return None
 
 
 def _error(multiplier: Reals, factor: Reals, total: Interval, levels: int, shift: int) -> float:

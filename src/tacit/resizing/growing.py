@@ -9,7 +9,6 @@ from __future__ import annotations
 import copy
 import dataclasses
 import inspect
-import os
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -41,7 +40,7 @@ from tacit.search.running import WARM_SLACK, Clock, Outcome, Runner, Stop
 from tacit.search.schedule import Progress
 from tacit.search.search import Found
 from tacit.search.sizing import pace
-from tacit.search.trained import Trained, save_trained, trained_path
+from tacit.search.trained import Trained, save_trained
 from tacit.search.training import Task, Training
 from tacit.search.trials import WIDE
 from tacit.shipping import examine, ship
@@ -302,5 +301,4 @@ def _keep(program: Program, binary: Binary, found: Found, learnt: Examples, trai
     }
     columns_kept = {**found.training.dynamics.averages(), "targets": torch.from_numpy(np.array(learnt.targets))}
     with suppress(TacitError, OSError):
-        save_trained(program.directory, Trained(binary.digest, found.training.weights(), columns_kept, values))
-        os.utime(trained_path(program.directory, trained.digest))  # growing it again and again must not push it out of the newest few
+        save_trained(program.directory, Trained(binary.digest, found.training.weights(), columns_kept, values), origin=trained.digest)

@@ -8,6 +8,7 @@ be deleted at any time; a recompile writes it again.
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -44,12 +45,20 @@ def trained_path(directory: Path, digest: str) -> Path:
     return directory / TRAINED / f"{digest[:24]}.safetensors"
 
 
-def save_trained(directory: Path, trained: Trained) -> Path:
-    """Write a run below a program directory, forget all but the newest, and give the path. Raises: TacitError when the disk is full."""
+def save_trained(directory: Path, trained: Trained, *, origin: str | None = None) -> Path:
+    """Write a run below a program directory, forget all but the newest, and give the path. Raises: TacitError when the disk is full.
+
+    origin: digest of a kept run that this one came from. It counts as the newest but this one, or growing it again and again would push
+    it out; clocks of file systems are too coarse to tell the two by touching it.
+    """
     path = trained_path(directory, trained.digest)
     tensors = {f"network.{name}": tensor for name, tensor in trained.network.items()}
     tensors |= {f"examples.{name}": tensor for name, tensor in trained.examples.items()}
     save_checkpoint(path, tensors, {"digest": trained.digest, **trained.values})
+    if origin is not None:
+        before = path.stat().st_mtime_ns - 1
+        with contextlib.suppress(FileNotFoundError):
+            os.utime(trained_path(directory, origin), ns=(before, before))
     for other in _newest_first(directory)[KEPT:]:
         with contextlib.suppress(OSError):
             other.unlink()

@@ -167,7 +167,7 @@ SETS: dict[str, Pictures] = {
             "skeleton": {"name": "whitenet", "width": 48, "depth_0": 1},
             "goal": {"accuracy": 0.89},
             "budget": {"minutes": 30},
-            "train": {"augment": ["flip", "shift"], "small": 0.625, "learning_rate": 0.25, "plain_tail": 0.0},
+            "train": {"augment": ["flip", "shift", "erase"], "small": 0.625, "learning_rate": 0.25, "plain_tail": 0.0},
         },
     ),
     # For a GPU: seven times the multiplications, and large batches. Meant for 94 % as Jordan 2024 has it; it has not been run to its end.

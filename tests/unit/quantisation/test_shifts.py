@@ -54,3 +54,13 @@ def test_multipliers_too_far_apart_are_said_so() -> None:
     wide = choose_shifts(np.array([100.0, 1e-3]), Interval(np.array([0, 0]), np.array([1 << 17, 1 << 17])), levels=255)
     near = choose_shifts(np.array([100.0, 50.0]), Interval(np.array([0, 0]), np.array([1 << 17, 1 << 17])), levels=255)
     assert wide.error > 1 > near.error
+
+
+def test_small_factors_get_bits_that_the_large_ones_do_not_need() -> None:
+    """A layer that whitens: steps of sixteen bits, columns of which one is worth two hundred times another, and sums that may be long."""
+    factor, most = np.array([6e-3, 1e-3, 3e-5]), np.full(3, 200_000_000)
+    shifts = choose_shifts(factor, Interval(-most, most), levels=65535)
+    assert shifts.error < 16
+    for place, total in ((0, 5_000_000), (1, 30_000_000), (2, 190_000_000)):
+        found = applied(total, shifts.before, int(shifts.multiplier[place]), shifts.after)
+        assert abs(found - total * factor[place]) <= 0.5 + shifts.error

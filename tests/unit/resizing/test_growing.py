@@ -95,8 +95,8 @@ def test_growing_again_and_again_pushes_out_no_original(place, monkeypatch):
     directory, binary = place
     monkeypatch.setattr(trained, "KEPT", 2)
     for seed in range(2):
-        grow(binary, program=program(directory, part(200)), steps=1, factor=1.5, seed=seed)
-    assert load_trained(directory, binary.digest) is not None
+        found = grow(binary, program=program(directory, part(200)), steps=1, factor=1.5, seed=seed)
+    assert trained.kept_digests(directory) == [found.binary.digest[:24], binary.digest[:24]]
 
 
 def test_old_validation_is_that_of_before(place):
