@@ -11,6 +11,7 @@ from typing import Protocol, runtime_checkable
 
 from tacit.domains.data import DataSource
 from tacit.domains.standing import Standing
+from tacit.examples.examples import Examples
 from tacit.ground.errors import MissingPackage, UnknownName
 from tacit.ground.progress import Reporter
 from tacit.ground.tables import Table, did_you_mean
@@ -22,8 +23,8 @@ class DomainProgram(Protocol):
     """A domain program: the object ``PROGRAM`` of its package.
 
     name: as its entry point. title: one line, what it learns and from what. sets: the data sets that it knows by name; the first is the
-    default, embedded in the package (None), so that it needs no network. A program may also have `compile` (see `Compiles`) and `play`
-    (see `Plays`).
+    default, embedded in the package (None), so that it needs no network. A program has `predecessor` (see `HasPredecessor`) or
+    `standings` (see `Compares`), and may have `compile` (see `Compiles`) and `play` (see `Plays`).
     """
 
     @property
@@ -43,6 +44,19 @@ class DomainProgram(Protocol):
 
         Raises: InputError when something is there already, or the data set can't be had; nothing is left then.
         """
+
+
+@runtime_checkable
+class HasPredecessor(Protocol):
+    """A domain program with a predecessor that learns from the same examples; the scoreboard compiles the program and scores both."""
+
+    def predecessor(self, examples: Examples, *, reporter: Reporter) -> Standing:
+        """Make the predecessor from the train and validation splits, and give its row, by the metric of the program, on the test split."""
+
+
+@runtime_checkable
+class Compares(Protocol):
+    """A domain program that is put beside its predecessor in a way of its own."""
 
     def standings(
         self, data: str, *, minutes: float | None, steps: int | None, seed: int, folder: Path, reporter: Reporter

@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from tacit.directory.reading import read_program
 from tacit.domains.board import Scoreboard, Section, read_scoreboard, these_versions, this_machine
-from tacit.domains.program import DomainProgram, data_set, domain_program, installed_programs
-from tacit.ground.errors import ConfigError, TacitError, UnknownName, raise_all
+from tacit.domains.measuring import standing_of
+from tacit.domains.program import Compares, DomainProgram, HasPredecessor, data_set, domain_program, installed_programs
+from tacit.domains.standing import Standing
+from tacit.ground.budget import Budget
+from tacit.ground.errors import ConfigError, InputError, TacitError, UnknownName, raise_all
 from tacit.ground.files import write_atomic
 from tacit.ground.progress import Reporter
+from tacit.ground.tables import resolve
 
 #: Beside the scoreboard's file: where programs work, and keep what is long to make.
 WORK = ".tacit/scoreboard"
+#: Reached on use: what is kept is shown without PyTorch.
+COMPILE = "tacit.compiler:compile"
 
 
 @dataclass(frozen=True)
@@ -105,15 +114,9 @@ def _growing(entry: _Entry, folder: Path, reporter: Reporter) -> Iterator[Sectio
         return
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        rows = entry.program.standings(
-            entry.section.data,
-            minutes=settings["minutes"],
-            steps=settings["steps"],
-            seed=settings["seed"],
-            folder=folder,
-            reporter=reporter,
-        )
-        for row in rows:
+        standings = entry.program.standings if isinstance(entry.program, Compares) else partial(usual_standings, entry.program)
+        asked = {name: settings[name] for name in ("minutes", "steps", "seed")}
+        for row in standings(entry.section.data, **asked, folder=folder, reporter=reporter):
             reporter.note(f"{row.contestant}: {row.metric} {row.score:.4f}")
             section = replace(section, standings=(*section.standings, row))
             yield section
@@ -121,6 +124,29 @@ def _growing(entry: _Entry, folder: Path, reporter: Reporter) -> Iterator[Sectio
     except Exception as error:  # a program of somebody else's may raise anything, and the others are still to run
         reporter.note(f"{section.program} failed: {_said(error)}")
         yield replace(section, error=_said(error))
+
+
+def usual_standings(
+    program: DomainProgram, data: str, *, minutes: float | None, steps: int | None, seed: int, folder: Path, reporter: Reporter
+) -> Iterator[Standing]:
+    """Give the row of a program's predecessor and of the program, both made from the same examples; the arguments of `Compares.standings`.
+
+    Raises: InputError for a program without a predecessor, or without examples.
+    """
+    if not isinstance(program, HasPredecessor):
+        raise InputError(f"expected `predecessor` or `standings`, got neither - in the domain program `{program.name}`")
+    directory = folder / data
+    given = read_program(directory if directory.exists() else program.write(directory, data, reporter=reporter))
+    if given.examples is None:
+        raise InputError(f"expected examples that both learn from, got none - in the data set `{data}` of `{program.name}`")
+    reporter.phase(f"the predecessor of {program.name}")
+    yield program.predecessor(given.examples, reporter=reporter)
+    if minutes is not None or steps is not None:
+        given = replace(given, budget=Budget(minutes=minutes, steps=steps))
+    begun = time.process_time()
+    binary = resolve(COMPILE)(given, seed=seed, reporter=reporter)
+    made_in = time.process_time() - begun
+    yield standing_of(binary, contestant=program.name, metric=given.examples.signature.output.metric, made_in=made_in)
 
 
 def _work_of(section: Section) -> str:

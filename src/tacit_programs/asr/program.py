@@ -5,9 +5,7 @@ from __future__ import annotations
 import csv
 import shutil
 import tempfile
-import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import tacit
@@ -36,6 +34,8 @@ class SpeechProgram:
         **{f"fsdd-without-{speaker}": FSDD for speaker in SPEAKERS},
     }
 
+    predecessor = staticmethod(predecessor)
+
     def write(self, directory: Path, data: str, *, reporter: tacit.Reporter) -> Path:
         """Make a program directory of recordings as WAV files. Raises: InputError when it is there already, or the set can't be had."""
         recordings = embedded() if data.startswith("small") else whole(reporter=reporter)
@@ -51,20 +51,6 @@ class SpeechProgram:
             table = write_table(rows, Path(temporary))
             made: Path = tacit.new(directory, source=table, label="label", group="speaker", name="asr", finish=finish, reporter=reporter)
             return made
-
-    def standings(
-        self, data: str, *, minutes: float | None, steps: int | None, seed: int, folder: Path, reporter: tacit.Reporter
-    ) -> Iterator[tacit.Standing]:
-        """Train the hidden Markov models, compile the program, and give a row each, both from the same test split."""
-        directory = folder / data
-        program = tacit.read(directory if directory.exists() else self.write(directory, data, reporter=reporter))
-        reporter.phase("hidden Markov models")
-        yield predecessor(program.examples, reporter=reporter)
-        if minutes is not None or steps is not None:
-            program = replace(program, budget=tacit.Budget(minutes=minutes, steps=steps))
-        begun = time.process_time()
-        binary = tacit.compile(program, seed=seed, reporter=reporter)
-        yield tacit.standing_of(binary, contestant="asr", metric=program.signature.output.metric, made_in=time.process_time() - begun)
 
 
 def word_rows(recordings: Sequence[Recording], data: str) -> Iterator[Row]:

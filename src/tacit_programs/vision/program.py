@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-import time
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Mapping
 from pathlib import Path
 
 import tacit
@@ -24,6 +22,8 @@ class VisionProgram:
     name = "vision"
     title = "photos in a folder per class; hand signs are embedded"
     sets: Mapping[str, tacit.DataSource | None] = {name: pictures.source for name, pictures in SETS.items()}
+
+    predecessor = staticmethod(predecessor)
 
     def write(self, directory: Path, data: str, *, reporter: tacit.Reporter) -> Path:
         """Make the program directory as `tacit new` would, with the settings that the data set is known to need.
@@ -45,20 +45,6 @@ class VisionProgram:
         with tempfile.TemporaryDirectory() as temporary:
             source = pictures.unpack(folder, Path(temporary))
             return tacit.new(Path(directory), source=source, label=pictures.label, name=data, finish=finish, reporter=reporter)
-
-    def standings(
-        self, data: str, *, minutes: float | None, steps: int | None, seed: int, folder: Path, reporter: tacit.Reporter
-    ) -> Iterator[tacit.Standing]:
-        """Tune and fit the support vector machine, compile the program, and give a row each, both from the same test split."""
-        directory = folder / data
-        program = tacit.read(directory if directory.exists() else self.write(directory, data, reporter=reporter))
-        reporter.phase("engineered features and a support vector machine")
-        yield predecessor(program.examples, reporter=reporter)
-        if minutes is not None or steps is not None:
-            program = replace(program, budget=tacit.Budget(minutes=minutes, steps=steps))
-        begun = time.process_time()
-        binary = tacit.compile(program, seed=seed, reporter=reporter)
-        yield tacit.standing_of(binary, contestant="vision", metric="accuracy", made_in=time.process_time() - begun)
 
 
 PROGRAM = VisionProgram()

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
 import pytest
 
 import tacit
 from tacit.domains import program
 from tacit.domains.board import Scoreboard, Section, read_scoreboard
-from tacit.domains.scoring import scoreboard
+from tacit.domains.scoring import scoreboard, usual_standings
 from tacit.domains.standing import Standing
 from tacit.ground.errors import ConfigError, FormatError, InputError
 from tacit.ground.tables import Table
@@ -84,6 +85,12 @@ def test_a_run_that_was_interrupted_keeps_its_rows_and_is_made_again(tmp_path, m
     monkeypatch.setattr(imagined.BROKEN, "fails", None)
     assert scoreboard(["imagined", "broken"], output=tmp_path / "s.json").complete
     assert len(imagined.PLAIN.asked) == 1
+
+
+def test_a_program_without_a_predecessor_says_so(tmp_path):
+    bare = SimpleNamespace(name="bare", title="bare", sets={"small": None}, write=imagined.PLAIN.write)
+    with pytest.raises(InputError, match="expected `predecessor` or `standings`, got neither"):
+        next(usual_standings(bare, "small", minutes=None, steps=3, seed=0, folder=tmp_path, reporter=tacit.Reporter()))
 
 
 def test_everything_that_is_unknown_is_named_before_anything_runs(tmp_path):
