@@ -47,6 +47,8 @@ PLAYOUTS, AGAINST_GNUGO = 1000, 800
 LEVEL, OPENING = 10, 2
 #: What the study of feasibility reached on 5x5 with 32 evaluations a move.
 STUDY = 8.7
+#: Elo above plain UCT with 100 random games, for a forecast.
+FAR = 1500
 BOARDS = {"five": Go5(), "seven": Go7(), "nine": Go9()}
 PARTS = ("train", "uct", "gnugo", "curve", "lowered")
 
@@ -152,7 +154,7 @@ def curve(case: str, seed: int, cache: Path, games: int) -> Result:
         elo += 400 * np.log10(score / (1 - score))
         points.append({"games": one["games"], "seconds": one["seconds"], "elo": float(elo), "score against the one before": score})
         before = player
-    return {"points": points, "origin": "plain UCT with 100 random games a move", "evaluations": 100}
+    return {"points": points, "origin": "UCT with 100 random games", "evaluations": 100}
 
 
 def _kept(folder: Path) -> Iterator[Path]:
@@ -229,7 +231,13 @@ def _figures(case: str, part: str, result: Result) -> Iterator[tuple[str, float]
             yield f"{case}: instructions of an evaluation, {kind}", max(counted)
     elif part == "curve":
         for point in result["points"]:
-            yield f"{case}: Elo after {point['games']} games", point["elo"]
+            yield f"{case}: Elo above {result['origin']}, after {point['seconds']:.0f} s, {point['games']} games", point["elo"]
+        if len(result["points"]) > 2:
+            seconds, elo = (np.array([point[name] for point in result["points"]]) for name in ("seconds", "elo"))
+            slope, level = np.polyfit(np.log2(seconds), elo, 1)
+            yield f"{case}: Elo per doubling of the seconds", float(slope)
+            if slope > 0:
+                yield f"{case}: hours until {FAR} Elo, if that goes on", float(2 ** ((FAR - level) / slope) / 3600)
 
 
 def run(case: str, part: str, seed: int, cache: Path, games: int) -> Result:

@@ -65,8 +65,9 @@ class LogMel(nn.Module):
 class AudioNet(nn.Module):
     """Fixed log-mel front, convolutions over time, and a head: of the mean over time, or of each step for an output that has steps."""
 
-    def __init__(self, signature: Signature, *, width: int, depth: int, bands: int, dropout: float) -> None:
+    def __init__(self, signature: Signature, *, width: int, depth: int, bands: int, dropout: float, centred: float) -> None:
         super().__init__()
+        self.centred = centred
         (spec,) = signature.input.arrays
         rate: int = signature.input.rate  # type: ignore[attr-defined]
         window, hop = framing(rate)
@@ -87,6 +88,8 @@ class AudioNet(nn.Module):
 
     def behind_front(self, x: Tensor) -> Tensor:
         """float32[batch, band, frame] -> scores float32[batch, score]; those of steps stand one step after the other."""
+        if self.centred:
+            x = x - self.centred * x.mean(dim=2, keepdim=True)
         y = self.body(x.unsqueeze(2))
         if self.steps:
             scores: Tensor = self.head(self.dropout(y.squeeze(2).transpose(1, 2)))  # [batch, step, name + 1]
@@ -117,9 +120,16 @@ def strides_for(frames: int, steps: int) -> tuple[int, ...]:
     return (2,) * halvings + (1,) * (3 - halvings)
 
 
-def build(signature: Signature, *, width: int = 64, depth: int = 1, bands: int = 40, dropout: float = 0.2) -> nn.Module:
-    """Build the network for sounds."""
-    return AudioNet(signature, width=width, depth=depth, bands=bands, dropout=dropout)
+def build(
+    signature: Signature, *, width: int = 64, depth: int = 1, bands: int = 40, dropout: float = 0.2, centred: float = 0.0
+) -> nn.Module:
+    """Build the network for sounds.
+
+    centred: share of its mean over time that is taken from each band, by which rooms and microphones differ; less than 1 where part of
+    what is heard is silence, which draws the mean down. Source: Atal 1974, "Effectiveness of linear prediction characteristics of the
+    speech wave for automatic speaker identification and verification" (the whole mean, of cepstra).
+    """
+    return AudioNet(signature, width=width, depth=depth, bands=bands, dropout=dropout, centred=centred)
 
 
 SPACE: dict[str, Open] = {

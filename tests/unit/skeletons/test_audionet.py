@@ -8,6 +8,7 @@ from tacit.ir.interpreter import evaluate
 from tacit.lowering.lower import lower_module
 from tacit.signature.audio import Audio, framing
 from tacit.signature.image import Image
+from tacit.signature.outputs import Class
 from tacit.signature.symbols import Symbols
 from tacit.skeletons.audionet import build, strides_for
 
@@ -69,4 +70,22 @@ def test_a_sequence_is_lowered_step_by_step():
     with torch.no_grad():
         wanted = net(torch.from_numpy(sound)).numpy()
     got = evaluate(graph, [sound])[0].reshape(wanted.shape)
+    assert np.abs(got - wanted).max() < 1e-3 * np.abs(wanted).max()
+
+
+def test_another_microphone_is_nothing_to_a_network_that_takes_the_whole_mean_of_each_band():
+    torch.manual_seed(0)
+    audio = Audio(8000, 6400)
+    levels = torch.randn(2, 40, 78)
+    microphone = torch.linspace(-1.0, 1.0, 40)[:, None]
+    moved = {}
+    for share in (0.0, 0.5, 1.0):
+        net = build(audio >> Class("a", "b"), width=4, depth=0, centred=share).eval()
+        with torch.no_grad():
+            moved[share] = float((net.behind_front(levels + microphone) - net.behind_front(levels)).abs().max())
+    assert moved[1.0] < 1e-5 < moved[0.5] and moved[0.0] > 1e-5
+    sound = (np.random.default_rng(1).normal(size=(3, audio.samples)) * 3000).astype(np.float32)
+    with torch.no_grad():
+        wanted = net(torch.from_numpy(sound)).numpy()
+    got = evaluate(lower_module(net, audio.arrays).graph, [sound])[0]
     assert np.abs(got - wanted).max() < 1e-3 * np.abs(wanted).max()
