@@ -182,6 +182,11 @@ def write(folder: Path) -> None:
         runs.append({"case": case, "part": part, "seed": seed, **result})
         for label, value in _figures(case, part, result):
             figures.setdefault(label, {})[seed] = value
+    played, pace = figures.get("seven: games of self-play"), figures.get("nine: games per second, learning included")
+    if played and pace:
+        figures["nine: hours for as many games as 7x7 had, forecast"] = {
+            seed: played[seed] / pace[seed] / 3600 for seed in played if seed in pace
+        }
     target = {
         "5x5, 32 channels, 2 blocks, generated C: self-play games per second": f">= {3 * STUDY:.1f}",
         "five: seconds of training": "<= 2400",
@@ -236,7 +241,7 @@ def _figures(case: str, part: str, result: Result) -> Iterator[tuple[str, float]
             seconds, elo = (np.array([point[name] for point in result["points"]]) for name in ("seconds", "elo"))
             slope, level = np.polyfit(np.log2(seconds), elo, 1)
             yield f"{case}: Elo per doubling of the seconds", float(slope)
-            if slope > 0:
+            if slope > 0 and elo[-1] < FAR:
                 yield f"{case}: hours until {FAR} Elo, if that goes on", float(2 ** ((FAR - level) / slope) / 3600)
 
 
