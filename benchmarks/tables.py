@@ -194,7 +194,9 @@ def scoreboard(language: str, folder: Path = RESULTS) -> str:
     record = json.loads(path.read_text(encoding="utf-8"))
     for row in record["runs"]:
         metric = row["metric"] if row["higher_is_better"] else LOWER[language].format(row["metric"])
-        named = (row["program"], row["data"], KINDS[language][row["kind"]].format(row["contestant"]), metric, number(row["score"]))
+        budget = [f"{value:,} {name}" for name in ("minutes", "steps") if (value := row["settings"][name]) is not None]
+        contestant = ", ".join([row["contestant"], *(budget if row["kind"] == "program" else [])])
+        named = (row["program"], row["data"], KINDS[language][row["kind"]].format(contestant), metric, number(row["score"]))
         costs = (("made_in", 1.0), ("microseconds", 1.0), ("bytes", 1e-3), ("macs", 1e-6))
         lines.append(_line(*named, *("" if row[key] is None else number(row[key] * scale) for key, scale in costs)))
     return "\n".join([*lines, "", SCORE_NOTE[language].format(cpu=record["machine"]["cpu"])]) + "\n"

@@ -63,10 +63,13 @@ def test_the_scoreboard_shows_a_row_for_each_contestant(tmp_path):
     assert "old" not in tables.written(stale, "en", tmp_path), "without a record there is only the head"
     row = {"program": "p", "data": "d", "contestant": "a | b", "kind": "predecessor", "metric": "errors", "score": 0.25}
     row |= {"higher_is_better": False, "made_in": 12.345, "microseconds": None, "bytes": 2048, "macs": 3_000_000}
-    (tmp_path / "scoreboard.json").write_text(json.dumps({"runs": [row], "machine": {"cpu": "a processor"}}))
+    row |= {"settings": {"minutes": None, "steps": 1200, "seed": 0}}
+    shorter = {**row, "kind": "program", "contestant": "q"}
+    (tmp_path / "scoreboard.json").write_text(json.dumps({"runs": [row, shorter], "machine": {"cpu": "a processor"}}))
     lines = tables.written(stale, "en", tmp_path).splitlines()
     assert lines[4] == "| p | d | predecessor: a \\| b | errors (lower is better) | 0.2500 | 12.35 |  | 2.048 | 3 |"
-    assert lines[6].endswith("one thread. a processor.")
+    assert lines[5].startswith("| p | d | program: q, 1,200 steps |"), "a budget that is not its own is said"
+    assert lines[7].endswith("one thread. a processor.")
     assert "前身：" in tables.written(stale, "zh", tmp_path)
 
 
