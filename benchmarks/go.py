@@ -202,7 +202,7 @@ def write(folder: Path) -> None:
             "7x7 and 6.5 on 9x9, and meets its opponents with the same.",
             f"Against UCT {EVALUATIONS} evaluations a move, against GNU Go {AGAINST_GNUGO}; openings of {OPENING} random moves, each "
             "played twice with the colours exchanged. Between perfect players that gives one half. Intervals (Wilson, 95 %): in the runs.",
-            "Elo: the networks kept on the way, each against the one before, 40 games (10 on 9x9), so an outcome of all or none tells no more",
+            "Elo: the networks kept on the way, each against the one before, 40 games (10 on 9x9): an outcome of all or none tells no more",
             "than that many games can; 9x9 had too little time to learn, and its forecast is the time for as many games as 7x7 had.",
             f"{3 * STUDY:.1f} games per second are three times those of an earlier study on another, busier machine, learning included.",
         ],
