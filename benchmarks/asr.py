@@ -228,9 +228,9 @@ def write(folder: Path) -> None:
     runs = [{"key": key, **row} for key, row in done.items()]
     notes = [
         "strings are made as src/tacit_programs/asr/strings.py says, seeds 0 to 2",
-        "of loso one recipe for all six. Of six ways to take the mean from the bands one was chosen by voices held out in pairs, which are",
+        "of loso one recipe for all six. Of six ways to take the mean from the bands one was chosen by voices held out in pairs, which are "
         "the voices of this test: what they did for that choice is in the figure",
-        "strings: the same test strings were scored by an earlier recipe, too. That there are no holes in time was chosen on validation;",
+        "strings: the same test strings were scored by an earlier recipe, too. That there are no holes in time was chosen on validation; "
         "width, dropout and the number of steps were set without trying others",
     ]
     if f"penalty {max(PENALTIES):g}," in done.get("strings, fsdd-strings, predecessor, seed 0", {}).get("note", ""):

@@ -152,7 +152,7 @@ def curve(case: str, seed: int, cache: Path, games: int) -> Result:
         elo += 400 * np.log10(score / (1 - score))
         points.append({"games": one["games"], "seconds": one["seconds"], "elo": float(elo), "score against the one before": score})
         before = player
-    return {"points": points, "origin": "UCT with 100 random games", "evaluations": 100}
+    return {"points": points, "origin": "UCT with 100 random games", "evaluations": 100, "games of a point": games}
 
 
 def _kept(folder: Path) -> Iterator[Path]:
@@ -202,8 +202,8 @@ def write(folder: Path) -> None:
             "7x7 and 6.5 on 9x9, and meets its opponents with the same.",
             f"Against UCT {EVALUATIONS} evaluations a move, against GNU Go {AGAINST_GNUGO}; openings of {OPENING} random moves, each "
             "played twice with the colours exchanged. Between perfect players that gives one half. Intervals (Wilson, 95 %): in the runs.",
-            "Elo: the networks kept on the way, each against the one before, 40 games (10 on 9x9): an outcome of all or none tells no more",
-            "than that many games can; 9x9 had too little time to learn, and its forecast is the time for as many games as 7x7 had.",
+            "Elo: the networks kept on the way, each against the one before, in as many games as the run says; to win all or none tells "
+            "no more than so many games can. The forecast of 9x9 is the time for as many games of self-play as 7x7 had.",
             f"{3 * STUDY:.1f} games per second are three times those of an earlier study on another, busier machine, learning included.",
         ],
         runs=runs,

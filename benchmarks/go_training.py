@@ -38,6 +38,7 @@ class Training:
 TRAININGS = {
     "five": Training(Go5(), 32, 3, minutes=36),
     "seven": Training(Go7(), 32, 4, minutes=100),
+    # Rounds of few games, so that a short run has several of them.
     "nine": Training(Go9(), 48, 5, minutes=20, recipe=RECIPE | {"games": 48}),
 }
 #: So many networks of a run are kept, to see how it learnt.

@@ -93,13 +93,13 @@ def compiled(name: str, seed: int, folder: Path) -> tuple[tacit.Binary, Result]:
     """Give the binary of a case and seed, and what it took; compile it where it is not there."""
     case, program = CASES[name], tacit.read(directory_of(name, folder))
     program = replace(program, budget=tacit.Budget(minutes=case.minutes, steps=case.steps))
-    made, note, notes = (folder / f"{name}-{seed}.{end}" for end in ("tacit", "took", "clock"))
+    made, took, spent = (folder / f"{name}-{seed}.{end}" for end in ("tacit", "took", "clock"))
     if not made.exists():
-        load, clock = harness.load_average(), Clock(notes)
+        load, clock = harness.load_average(), Clock(spent)
         binary = tacit.compile(program, seed=seed, resume=True, run_directory=folder / f"{name}-{seed}.run", reporter=clock)
         binary.save(made)
-        note.write_text(json.dumps({"processor seconds": clock.spent(), "load before": load}))
-    return tacit.load(made), json.loads(note.read_text())
+        took.write_text(json.dumps({"processor seconds": clock.spent(), "load before": load}))
+    return tacit.load(made), json.loads(took.read_text())
 
 
 def program_row(name: str, seed: int, folder: Path) -> Result:

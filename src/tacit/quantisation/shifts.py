@@ -52,9 +52,13 @@ def choose_shifts(
     found = _longest(factor, total, least, levels, old)
     if found is None:
         return Shifts(0, np.zeros(factor.shape, np.int32), 0, math.inf)
-    for before in range(least + 1, most_before + 1 if found.error > 1.0 else 0):
+    if found.error <= 1.0:
+        return found
+    for before in range(least + 1, most_before + 1):
         own = 0.5 * largest * 2.0**before  # what this shift drops, in steps of the result
-        other = _longest(factor, total, before, levels, old) if own < found.error else None
+        if own >= found.error:
+            break
+        other = _longest(factor, total, before, levels, old)
         if other is not None and other.error + own < found.error:
             found = replace(other, error=other.error + own)
     return found
